@@ -34,6 +34,12 @@ pub trait Append {
 /// Many threads append to one log.
 pub trait SharedAppend: Sync {
     fn append(&self, payload: &[u8]) -> Result<()>;
+
+    /// What a thread appends with.
+    fn of_thread(&self) -> Result<impl FnMut(&[u8]) -> Result<()> + '_> {
+        Ok(|payload: &[u8]| self.append(payload))
+    }
+
     fn flush(&self) -> Result<()>;
     fn close(self) -> Result<()>;
     const CLOSE_SYNCS: bool = false;

@@ -17,14 +17,8 @@ const BAR: usize = 18;
 const TITLE: usize = 34;
 
 /// The works that are drawn, in this order: the table has all of them.
-const DRAWN: [&str; 6] = [
-    "append 600 B",
-    "append 100 B",
-    "read 600 B",
-    "read 100 B",
-    "threads append 600 B",
-    "durable appends of 600 B",
-];
+const DRAWN: [&str; 6] =
+    ["append 600 B", "append 100 B", "read 600 B", "read 100 B", "threads append 600 B", "durable appends of 600 B"];
 
 const STYLE: &str = "text { font: 12px DejaVu Sans, Verdana, Arial, sans-serif; fill: #222 } .title { font-weight: bold; font-size: 14px } \
                      .section { font-size: 18px; font-weight: bold } .name { text-anchor: end }";

@@ -133,15 +133,16 @@ fn append_share(
     limit: Option<Duration>,
     line: &Barrier,
 ) -> Result<(Instant, u64)> {
+    let mut append = writer.of_thread()?;
     line.wait();
     let start = Instant::now();
     let Some(limit) = limit else {
-        load.iter().try_for_each(|payload| writer.append(payload))?;
+        load.iter().try_for_each(append)?;
         return Ok((start, load.records));
     };
     let mut count = 0;
     for payload in load.payloads.iter(u64::MAX >> 1) {
-        writer.append(payload)?;
+        append(payload)?;
         count += 1;
         if start.elapsed() >= limit {
             break;

@@ -9,6 +9,7 @@ use super::filling::Ticker;
 use super::pace::Pace;
 use super::staging::{Limits, Pushed, Slot, Staging};
 use super::{Parts, Writer};
+use crate::calling::is_calling;
 use crate::error::{Error, Result};
 use crate::io::biased::Owner;
 use crate::memory::{self, NoMemory};
@@ -231,7 +232,8 @@ impl Appender {
         }
         self.parts.check_runs(runs.clone(), &sums)?;
         if sums.payload.saturating_add(sums.metadata) > u64::from(self.parts.options.block_bytes) || self.each {
-            return self.append_directly(|writer| writer.append_runs(runs.clone(), sums));
+            return self
+                .append_directly(|writer| writer.append_runs(runs.clone(), sums).map(|first| first + sums.count - 1));
         }
         loop {
             let now = self.clock.now_ns();
@@ -252,7 +254,9 @@ impl Appender {
                 Pushed::NoMemory => return Err(no_memory((sums.payload + sums.metadata) as usize)),
                 Pushed::NoRoom => {
                     if !self.prepare(sums.greatest_type)? {
-                        return self.append_directly(|writer| writer.append_runs(runs.clone(), sums));
+                        return self.append_directly(|writer| {
+                            writer.append_runs(runs.clone(), sums).map(|first| first + sums.count - 1)
+                        });
                     }
                 }
             }
@@ -265,7 +269,10 @@ impl Appender {
     fn prepare(&mut self, type_id: u32) -> Result<bool> {
         let parts = &*self.parts;
         let _inside = parts.gate.enter()?;
-        // Before the append lock is taken: this may wait.
+        if parts.filling.lock().rules.count_records() {
+            return Ok(false);
+        }
+        // Before the append lock is taken again: this may wait.
         let buffer = match self.staging.enter().has_buffer() {
             true => None,
             false => Some(parts.free_buffer(self.pace.is_unhurried())?),
@@ -304,7 +311,8 @@ impl Appender {
         let Ok(_inside) = parts.gate.enter() else { return Ok(()) };
         let mut filling = parts.filling.lock();
         let since = self.slot.since();
-        parts.collect_one(&mut filling, &self.slot);
+        let buffer = take_staged(&mut self.staging, &self.slot);
+        parts.take_over(&mut filling, &self.slot, buffer);
         let last_id = filling.last_id();
         let due = parts.schedule.due(&parts.positions, &filling, since, now);
         filling.owes_stage = false;
@@ -313,18 +321,23 @@ impl Appender {
         parts.carry_out_taken(due, last_id).map_err(|e| e.although_taken(last_id))
     }
 
-    /// Appends through the writer, behind what is staged.
+    /// Appends through the writer, behind what is staged. `append` returns the id of the last record.
     #[cold]
     fn append_directly(&mut self, append: impl FnOnce(&Parts) -> Result<u64>) -> Result<()> {
         let parts = &*self.parts;
         let _inside = parts.gate.enter()?;
         let mut filling = parts.filling.lock();
-        parts.collect_one(&mut filling, &self.slot);
-        filling.owes_stage = true;
+        if let Some(buffer) = take_staged(&mut self.staging, &self.slot) {
+            parts.take_over(&mut filling, &self.slot, Some(buffer));
+            filling.owes_stage = true;
+        }
         drop(filling);
-        let last_id = append(parts)?;
-        self.slot.note_last(last_id);
-        Ok(())
+        let appended = append(parts);
+        let last_id = appended.as_ref().map_or_else(Error::record_id, |id| Some(*id));
+        if let Some(last_id) = last_id {
+            self.slot.note_last(last_id);
+        }
+        appended.map(drop)
     }
 
     /// Applies the policy for a full disk to an append that has failed with `error`.
@@ -347,7 +360,8 @@ impl Appender {
         let parts = &*self.parts;
         let inside = parts.gate.enter();
         let mut filling = parts.filling.lock();
-        parts.collect_one(&mut filling, &self.slot);
+        let buffer = take_staged(&mut self.staging, &self.slot);
+        parts.take_over(&mut filling, &self.slot, buffer);
         filling.appenders.remove(&self.slot);
         filling.owes_stage = true;
         drop(filling);
@@ -356,10 +370,19 @@ impl Appender {
             Some(buffer) => drop(buffer),
             None => parts.stage.remove_buffer(),
         }
-        if inside.is_ok() {
+        // Not in a function that the writer has called: what it writes would call others.
+        if inside.is_ok() && !is_calling(parts.health.caller()) {
             parts.run_stage();
         }
     }
+}
+
+/// What an appender has staged, for its own thread. Called under the append lock, without which another thread could
+/// take over later records first.
+fn take_staged(staging: &mut Owner<Staging>, slot: &Slot) -> Option<Buffer> {
+    let mut staging = staging.enter();
+    slot.note_since(0);
+    staging.take()
 }
 
 #[cold]

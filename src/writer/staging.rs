@@ -152,7 +152,7 @@ impl Staging {
     }
 
     /// Takes the buffer away, unless it is empty. No record is added before [`Self::begin`] is called again.
-    fn take(&mut self) -> Option<Buffer> {
+    pub fn take(&mut self) -> Option<Buffer> {
         self.ready = false;
         self.records = 0;
         self.buffer.take_if(|buffer| !buffer.is_empty())
@@ -224,30 +224,30 @@ impl Parts {
     #[inline]
     pub(super) fn collect(&self, filling: &mut Filling) {
         if !filling.appenders.0.is_empty() {
-            self.collect_from(filling, None);
+            self.collect_from_all(filling);
         }
-    }
-
-    /// As [`Self::collect`], from one appender.
-    pub(super) fn collect_one(&self, filling: &mut Filling, slot: &Arc<Slot>) {
-        self.collect_from(filling, Some(slot));
     }
 
     #[cold]
-    fn collect_from(&self, filling: &mut Filling, one: Option<&Arc<Slot>>) {
-        let all = std::mem::take(&mut filling.appenders.0);
-        let slots = one.map_or(&all[..], std::slice::from_ref);
+    fn collect_from_all(&self, filling: &mut Filling) {
+        let slots = std::mem::take(&mut filling.appenders.0);
         let entered = enter_all(slots.iter().map(|slot| &slot.staging));
         for (slot, mut staging) in slots.iter().zip(entered) {
-            let Some(buffer) = staging.take() else { continue };
+            let buffer = staging.take();
             slot.note_since(0);
             drop(staging);
-            let since = buffer.since();
-            filling.take_over(buffer, &self.stage);
-            slot.note_last(filling.last_id());
-            self.positions.appended_to(filling.last_id());
-            self.schedule.note_unsynced_since(since);
+            self.take_over(filling, slot, buffer);
         }
-        filling.appenders.0 = all;
+        filling.appenders.0 = slots;
+    }
+
+    /// Takes over what an appender has staged.
+    pub(super) fn take_over(&self, filling: &mut Filling, slot: &Slot, buffer: Option<Buffer>) {
+        let Some(buffer) = buffer else { return };
+        let since = buffer.since();
+        filling.take_over(buffer, &self.stage);
+        slot.note_last(filling.last_id());
+        self.positions.appended_to(filling.last_id());
+        self.schedule.note_unsynced_since(since);
     }
 }

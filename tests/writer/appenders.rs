@@ -289,13 +289,16 @@ fn bounds_in_records_and_bytes_hold_for_what_is_staged() {
             assert!(n - reached <= 3, "{n} appended, {position:?}");
         }
     }
-    // One record: as an append of the writer.
+    // One record: as an append of the writer, also for a batch.
     let (_, writer) = in_memory(WriterOptions { sync: counted(Some(1), None), ..options() });
     let mut appender = writer.appender().unwrap();
     for id in 1..=3 {
         appender.append(1, b"x").unwrap();
         assert_eq!(writer.position().unwrap().durable, id);
     }
+    appender.append_batch([NewRecord { payload: b"x", ..NewRecord::default() }; 3]).unwrap();
+    assert_eq!(writer.position().unwrap().durable, 6);
+    assert_eq!(appender.close().unwrap(), 6, "the id of the last record");
 }
 
 #[test]

@@ -25,6 +25,11 @@ pub struct Writer {
 }
 
 #[repr(C)]
+pub struct Appender {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
 pub struct Reader {
     _opaque: [u8; 0],
 }
@@ -173,6 +178,21 @@ extern "C" {
         out: *mut *mut Writer,
         error: *mut *mut Error,
     ) -> Status;
+    pub fn binlog_appender_open(
+        writer: *mut Writer,
+        options: *const c_void,
+        out: *mut *mut Appender,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_appender_append(
+        appender: *mut Appender,
+        record_type: u32,
+        data: *const c_void,
+        len: usize,
+        error: *mut *mut Error,
+    ) -> Status;
+    pub fn binlog_appender_flush(appender: *mut Appender, last_id_out: *mut u64, error: *mut *mut Error) -> Status;
+    pub fn binlog_appender_close(appender: *mut Appender, last_id_out: *mut u64, error: *mut *mut Error) -> Status;
     pub fn binlog_writer_append(
         writer: *mut Writer,
         record_type: u32,

@@ -1,6 +1,7 @@
 //! binlog through its C interface and its shared library.
 
 mod abi;
+mod appender;
 mod find;
 mod read;
 mod repair;
@@ -14,6 +15,7 @@ use std::ptr;
 
 use crate::Result;
 
+pub use appender::{BinlogAppender, BinlogAppenders};
 pub use find::{last_id, read_type, ByIndex};
 pub use read::{read_headers, BatchReader, NextReader};
 pub use repair::{rebuild_index, salvage, Lost};

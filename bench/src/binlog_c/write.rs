@@ -10,7 +10,7 @@ use crate::typed::{AppendTyped, Typed};
 use crate::Result;
 
 /// The type of every record.
-const TYPE: u32 = 1;
+pub(super) const TYPE: u32 = 1;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -69,6 +69,10 @@ impl BinlogWriter {
         let mut handle = ptr::null_mut();
         call!(binlog_writer_open(directory.as_ptr(), &options, &mut handle))?;
         Ok(BinlogWriter { handle, batch: Vec::new() })
+    }
+
+    pub(super) fn handle(&self) -> *mut abi::Writer {
+        self.handle
     }
 
     pub(super) fn append_one(&self, payload: &[u8]) -> Result<()> {

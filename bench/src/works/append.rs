@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{boxed, Amount, Contenders, BASE, RAW, RAW_PREALLOCATED};
 use crate::base::{BaseReader, BaseWriter};
-use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Mode};
+use crate::binlog_c::{BatchReader, BinlogAppender, BinlogWriter, Codec, Mode};
 use crate::contender::{Append, Contender, Read};
 use crate::mcap_peer::{McapReader, McapWriter};
 use crate::payload::{Load, Payloads};
@@ -31,6 +31,10 @@ pub fn one_by_one(size: usize, amount: Amount) -> Result<Contenders> {
         reader: RaftEngineReader,
     }));
     contenders.extend(binlog(&load, "", How::OneByOne));
+    for (name, mode) in [("binlog, appender", Mode::Caller), ("binlog, appender, background", Mode::Background)] {
+        let create = move |folder: &Path| BinlogAppender::create(folder, mode);
+        contenders.push(appending(name, &load, How::OneByOne, create, BatchReader));
+    }
     Ok(contenders)
 }
 

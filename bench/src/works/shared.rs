@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{boxed, Amount, Contenders, BASE, RAW, RAW_PREALLOCATED};
 use crate::base::{BaseReader, BaseWriter};
-use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Durable, Mode};
+use crate::binlog_c::{BatchReader, BinlogAppenders, BinlogWriter, Codec, Durable, Mode};
 use crate::contender::{Contender, Read, SharedAppend};
 use crate::okaywal_peer::{OkaywalReader, OkaywalWriter};
 use crate::payload::{Load, Payloads};
@@ -42,6 +42,9 @@ pub fn threads(amount: Amount) -> Result<Contenders> {
             let name = with_threads(name, threads);
             contenders.push(sharing(name, threads, Share::Load(share(1).into()), create, BatchReader));
         }
+        let create = |folder: &Path| Ok(BinlogAppenders(BinlogWriter::create(folder, Mode::Background, Codec::None)?));
+        let name = with_threads("binlog, appenders, background", threads);
+        contenders.push(sharing(name, threads, Share::Load(share(1).into()), create, BatchReader));
     }
     Ok(contenders)
 }
