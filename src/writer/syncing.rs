@@ -6,13 +6,13 @@ use super::health::Health;
 use super::positions::Positions;
 use crate::error::Result;
 use crate::io::sync::atomic::{AtomicU64, Ordering};
-use crate::io::sync::{yield_now, Condvar, Instant, Mutex, MutexGuard};
+use crate::io::sync::{yield_now, Epoch, Instant, Mutex, MutexGuard};
 use crate::segment::Inherited;
 
 pub(super) struct Syncing {
     group: Mutex<Group>,
-    /// A round has ended.
-    ended: Condvar,
+    /// Ends with each round.
+    rounds: Epoch,
     /// Held while files are being synced: the segments that the first sync has to write anew before.
     inherited: Mutex<Vec<Inherited>>,
     /// The greatest number of a segment that is noted to hold something durable. Changed only while `inherited` is
@@ -25,12 +25,12 @@ pub(super) struct Syncing {
 struct Group {
     /// A thread is syncing; the others wait for it, and then one of them syncs for all that came meanwhile.
     led: bool,
-    /// Threads that wait.
+    /// Threads that have begun to wait since the last round ended.
     waiting: u64,
     /// The appended position once all threads that the last round released have appended once more.
     expected: u64,
-    /// How long the last round took.
-    lasted: Duration,
+    /// How long the next round may wait for them.
+    patience: Duration,
 }
 
 /// A round that this thread leads. A panic ends it too; otherwise the others would wait for ever.
@@ -38,11 +38,13 @@ pub(super) struct Round<'a> {
     syncing: &'a Syncing,
     positions: &'a Positions,
     begun: Instant,
+    /// Whether the threads that this one has waited for have come; `None` = it has not waited.
+    came: Option<bool>,
 }
 
 impl Drop for Round<'_> {
     fn drop(&mut self) {
-        self.syncing.end_round(self.positions, self.begun.elapsed());
+        self.syncing.end_round(self.positions, self.begun.elapsed(), self.came);
     }
 }
 
@@ -51,7 +53,7 @@ impl Syncing {
     pub fn new(inherited: Vec<Inherited>) -> Self {
         Syncing {
             group: Mutex::default(),
-            ended: Condvar::new(),
+            rounds: Epoch::default(),
             inherited: Mutex::new(inherited),
             noted: AtomicU64::new(0),
         }
@@ -63,42 +65,61 @@ impl Syncing {
     /// Techniques for Main Memory Database Systems", 1984). The id 0 asks for what is there besides records: a new
     /// segment and its events.
     pub fn lead<'a>(&'a self, id: u64, positions: &'a Positions, health: &Health) -> Result<Option<Round<'a>>> {
-        let mut group = self.group.lock();
-        loop {
-            if positions.durable() >= id && id > 0 {
+        let is_durable = || positions.durable() >= id && id > 0;
+        let mut group = loop {
+            // Most threads find their record durable when they wake, and do not need the lock.
+            if is_durable() {
                 return Ok(None);
             }
             health.check()?;
+            let mut group = self.group.lock();
             if !group.led {
-                break;
+                // A round may have ended since the look.
+                match is_durable() {
+                    true => return Ok(None),
+                    false => break group,
+                }
             }
             group.waiting += 1;
-            self.ended.wait(&mut group);
-            group.waiting -= 1;
-        }
+            let round = self.rounds.now();
+            drop(group);
+            self.rounds.wait(round);
+        };
         group.led = true;
-        let (expected, patience) = (group.expected, group.lasted / 4);
+        let (expected, patience) = (group.expected, group.patience);
         drop(group);
-        let round = Round { syncing: self, positions, begun: Instant::now() };
-        while positions.appended() < expected && round.begun.elapsed() < patience {
-            yield_now();
+        let mut round = Round { syncing: self, positions, begun: Instant::now(), came: None };
+        if positions.appended() < expected {
+            while positions.appended() < expected && round.begun.elapsed() < patience {
+                yield_now();
+            }
+            (round.begun, round.came) = (Instant::now(), Some(positions.appended() >= expected));
         }
         Ok(Some(round))
     }
 
     /// Releases the threads that waited for this round. Threads that sync each record come back at once, so the next
-    /// round waits for them a little, at most a quarter of its length: without that, two halves of the threads take
-    /// turns, and each fdatasync serves only one of them.
-    fn end_round(&self, positions: &Positions, lasted: Duration) {
+    /// round waits for them: without that, two halves of the threads take turns, and each fdatasync serves only one of
+    /// them. It waits for an eighth of a round at first, and twice as long, up to a whole one, each time they come: a
+    /// log whose threads do something else in between loses little.
+    fn end_round(&self, positions: &Positions, lasted: Duration, came: Option<bool>) {
         let mut group = self.group.lock();
         let (appended, durable) = (positions.appended(), positions.durable());
-        // For each record that is not durable yet, a thread continues to wait.
-        let let_go = group.waiting.saturating_sub(appended.saturating_sub(durable));
-        group.expected = appended + let_go;
-        group.lasted = lasted;
+        let waiting = std::mem::take(&mut group.waiting);
+        // For each record that is not durable yet, a thread continues to wait. The thread that has led is released too.
+        group.expected = appended + waiting.saturating_sub(appended.saturating_sub(durable)) + 1;
+        group.patience = match came {
+            Some(true) => group.patience.saturating_mul(2),
+            Some(false) => group.patience / 2,
+            None => group.patience,
+        };
+        group.patience = group.patience.clamp(lasted / 8, lasted);
         group.led = false;
+        self.rounds.next();
         drop(group);
-        self.ended.notify_all();
+        if waiting > 0 {
+            self.rounds.wake();
+        }
     }
 
     /// Keeps other threads from syncing, and returns what has to be written anew before. One at a time: a thread that

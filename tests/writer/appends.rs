@@ -255,6 +255,23 @@ fn threads_that_sync_at_once_share_fdatasyncs() {
 }
 
 #[test]
+fn two_threads_that_sync_each_record_share_their_fdatasyncs() {
+    const EACH: usize = 50;
+    let (directory, syncs) = slow_directory(Duration::from_millis(3));
+    let each_record = Lag { records: Some(1), ..Lag::default() };
+    let writer = Writer::open(Arc::new(directory), WriterOptions { sync: each_record, ..options() }).unwrap();
+    syncs.store(0, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..EACH).for_each(|_| drop(writer.append(1, b"a record").unwrap())));
+        }
+    });
+    // A thread that has led a round comes back for the next one; if that does not wait for it, the two take turns.
+    let syncs = syncs.load(Ordering::Relaxed);
+    assert!(syncs <= EACH * 3 / 2, "{syncs} fdatasyncs for two threads with {EACH} records each");
+}
+
+#[test]
 fn a_batch_is_appended_as_a_whole_or_not_at_all() {
     let most = 1000;
     let (directory, writer) = in_memory(WriterOptions { record_max_bytes: most, ..options() });

@@ -4,6 +4,8 @@
 //! runs the threads one at a time and chooses the next thread at each of these operations, which lets a test try many
 //! orders.
 
+#[cfg(not(feature = "model"))]
+mod epoch;
 #[cfg(feature = "model")]
 mod model;
 #[cfg(not(feature = "model"))]

@@ -102,6 +102,34 @@ impl Condvar {
     }
 }
 
+/// As the product's `Epoch`.
+#[derive(Default)]
+pub(crate) struct Epoch {
+    number: Mutex<u32>,
+    over: Condvar,
+}
+
+impl Epoch {
+    pub fn now(&self) -> u32 {
+        *self.number.lock()
+    }
+
+    pub fn next(&self) {
+        *self.number.lock() += 1;
+    }
+
+    pub fn wake(&self) {
+        self.over.notify_all();
+    }
+
+    pub fn wait(&self, number: u32) {
+        let mut now = self.number.lock();
+        while *now == number {
+            self.over.wait(&mut now);
+        }
+    }
+}
+
 /// A moment; the time passed since then is zero or very long.
 #[derive(Clone, Copy)]
 pub(crate) struct Instant;

@@ -6,6 +6,7 @@ pub(crate) use std::time::Instant;
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
+pub(crate) use super::epoch::Epoch;
 pub(crate) use crate::io::thread::spawn;
 
 /// Waits for another thread without yielding the processor, for about as long as writing a buffer takes. Sleeping and

@@ -238,9 +238,23 @@ DEFECTS = [
     defect(
         "a panic of the thread that syncs for all leaves the others waiting",
         "src/writer/syncing.rs",
-        "        self.syncing.end_round(self.positions, self.begun.elapsed());\n",
-        "        if !std::thread::panicking() {\n            self.syncing.end_round(self.positions, self.begun.elapsed());\n        }\n",
+        "        self.syncing.end_round(self.positions, self.begun.elapsed(), self.came);\n",
+        "        if !std::thread::panicking() {\n            self.syncing.end_round(self.positions, self.begun.elapsed(), self.came);\n        }\n",
         "writer::panics::after_a_panic_of_the_thread_that_syncs_for_all_another_one_syncs",
+    ),
+    defect(
+        "a round of syncs ends while its number stays, so a thread that is about to sleep is not woken",
+        "src/writer/syncing.rs",
+        "        self.rounds.next();\n        drop(group);\n",
+        "        drop(group);\n",
+        IN_MODEL,
+    ),
+    defect(
+        "a thread that has led a round of syncs is not expected in the next one, so two threads take turns",
+        "src/writer/syncing.rs",
+        "saturating_sub(appended.saturating_sub(durable)) + 1;",
+        "saturating_sub(appended.saturating_sub(durable));",
+        "writer::appends::two_threads_that_sync_each_record_share_their_fdatasyncs",
     ),
     defect(
         "an open that fails keeps its thread and the lock",
