@@ -61,7 +61,7 @@ impl Drop for Leaving<'_> {
 
 impl<T> Owner<T> {
     /// Enters the lock, for a short time in which the owner does not wait: other threads wait for it, and may hold other
-    /// locks.
+    /// locks. A value in the head of a `match` is inside until the end of that.
     #[inline(always)]
     pub fn enter(&mut self) -> Owned<'_, T> {
         let lock = &*self.0;

@@ -10,7 +10,7 @@ use super::pace::Pace;
 use super::staging::{Limits, Pushed, Slot, Staging};
 use super::{Parts, Writer};
 use crate::calling::is_calling;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::io::biased::Owner;
 use crate::memory::{self, NoMemory};
 use crate::options::AppenderOptions;
@@ -24,6 +24,8 @@ use crate::record::NewRecord;
 /// sync, roll and close of the writer, which collects from all appenders whatever was appended before the call. The
 /// records of an appender keep their order; those of several appenders, and of the writer, follow in the order in which
 /// they are handed over. Their times may therefore run back by as long as records are staged.
+///
+/// Other threads may close the writer meanwhile: each record is then in the log, or its append fails.
 ///
 /// Staged records are not in [`super::Position`]: they are lost when the process ends without a close, as those between
 /// the appended and the flushed position are. The flush interval bounds how long they are staged; with a background
@@ -158,26 +160,38 @@ impl Appender {
         }
     }
 
-    /// Hands over what is staged, and passes everything appended so far to the system, as [`Writer::flush`] does. Returns
-    /// the id of the last record that this appender has handed over, 0 if none: those before it are in the log as well.
+    /// Passes the records of this appender to the system, and all that are before them in the log, as [`Writer::flush`]
+    /// does for all. Returns the id of its last record, 0 if there is none.
     pub fn flush(&mut self) -> Result<u64> {
         self.parts.health.check_call()?;
-        let _inside = self.parts.gate.enter()?;
-        self.parts.patiently(|| self.parts.flush())?;
+        self.write_out()?;
         Ok(self.slot.last_id())
     }
 
-    /// Hands over what is staged, flushes, and ends the appender, whatever the result. Returns what [`Self::flush`]
-    /// returns. After the writer was closed, which has collected what was staged, this succeeds. Dropping an appender is
+    /// Flushes as [`Self::flush`] does, and ends the appender, whatever the result. Returns what [`Self::flush`] returns. After the writer was closed, which has collected what was staged, this succeeds. Dropping an appender is
     /// the same without the flush, and ignores errors.
     pub fn close(mut self) -> Result<u64> {
         self.parts.health.check_call()?;
-        let flushed = match self.parts.gate.enter() {
-            Ok(_inside) => self.parts.patiently(|| self.parts.flush()),
-            Err(_) => Ok(()),
+        let written = match self.write_out() {
+            Err(error) if error.kind() == Kind::Invalid && self.parts.health.is_closed() => Ok(()),
+            written => written,
         };
         self.end();
-        flushed.map(|()| self.slot.last_id())
+        written.map(|()| self.slot.last_id())
+    }
+
+    /// Hands over what is staged, and writes what was handed over.
+    fn write_out(&mut self) -> Result<()> {
+        let parts = &*self.parts;
+        let _inside = parts.gate.enter()?;
+        let mut filling = parts.filling.lock();
+        let buffer = take_staged(&mut self.staging, &self.slot);
+        parts.take_over(&mut filling, &self.slot, buffer);
+        filling.hand_over_own(&parts.stage);
+        drop(filling);
+        parts.patiently(|| parts.drain())?;
+        parts.flush_dropped();
+        Ok(())
     }
 
     /// Stages a record without metadata, with the current time. A function of its own, which saves the cost of the others.
@@ -228,7 +242,7 @@ impl Appender {
     fn stage_runs<'a>(&mut self, runs: impl Iterator<Item = NewRun<'a>> + Clone, sums: Sums) -> Result<()> {
         self.parts.health.check_call()?;
         if sums.count == 0 {
-            return Ok(());
+            return self.parts.gate.enter().map(drop);
         }
         self.parts.check_runs(runs.clone(), &sums)?;
         if sums.payload.saturating_add(sums.metadata) > u64::from(self.parts.options.block_bytes) || self.each {
@@ -273,7 +287,8 @@ impl Appender {
             return Ok(false);
         }
         // Before the append lock is taken again: this may wait.
-        let buffer = match self.staging.enter().has_buffer() {
+        let has_buffer = self.staging.enter().has_buffer();
+        let buffer = match has_buffer {
             true => None,
             false => Some(parts.free_buffer(self.pace.is_unhurried())?),
         };

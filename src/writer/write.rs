@@ -164,7 +164,7 @@ impl Parts {
     }
 
     /// Writes the DROPPED event, as far as the disk allows: the log may get no further record.
-    fn flush_dropped(&self) {
+    pub(super) fn flush_dropped(&self) {
         if !self.space.is_unreported() {
             return;
         }

@@ -91,6 +91,7 @@ fn closing_the_writer_collects_and_later_appends_fail() {
                 appender.append(1, b"late").unwrap_err(),
                 appender.append(1, &large).unwrap_err(),
                 appender.append_batch([NewRecord { payload: b"late", ..NewRecord::default() }]).unwrap_err(),
+                appender.append_batch([]).unwrap_err(),
                 appender.flush().unwrap_err(),
             ] {
                 assert_eq!(error.kind(), Kind::Invalid, "{error}");

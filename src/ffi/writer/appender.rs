@@ -19,8 +19,9 @@ pub struct binlog_appender(Appender);
 pub struct binlog_appender_options {
     /// sizeof(binlog_appender_options) of the caller.
     pub struct_size: usize,
-    /// Payload bytes at which the appender hands over what it has staged: 65,536 to 262,144; 0 = 262,144. It is never
-    /// less than binlog_writer_options.block_bytes, nor more than a policy in bytes lets wait.
+    /// Payload bytes at which the appender hands over what it has staged: 65,536 to 262,144; 0 = 262,144. Where
+    /// binlog_writer_options.block_bytes is more, that is used; where a policy in bytes allows less, that is. Heads and
+    /// metadata of 262,144 bytes are handed over, too.
     pub hand_over_bytes: u64,
     /// Must be 0.
     pub reserved: [u64; 4],
@@ -48,14 +49,15 @@ pub unsafe extern "C" fn binlog_appender_options_init(
 }
 
 /// Opens an appender on a writer. One thread at a time may use it; any number may be open on one writer. `options` may be
-/// NULL. Close it with binlog_appender_close, before or after the writer. Any thread.
+/// NULL. Close it with binlog_appender_close, before or after the writer. The writer may be closed while other threads append:
+/// each record is then in the log, or its append fails with BINLOG_E_INVALID. Any thread.
 ///
 /// An appender is faster than its writer, and does not slow down when other threads append. It stages records in memory
 /// of its own, some 0.4 MiB with default options. A record gets its id when what is staged is handed over: at
 /// hand_over_bytes, at binlog_appender_flush and binlog_appender_close, and when the writer is flushed, synced, rolled or
 /// closed, by a call or by a policy. Such a call collects from all appenders what was appended before it. The records of
-/// one appender keep their order; otherwise records follow in the order in which they are handed over, so that their
-/// times may run back by as long as records are staged.
+/// one appender keep their order; otherwise records follow in the order in which they are handed over. Ids are the order:
+/// times are the clock's, and may run back by as long as records are staged.
 ///
 /// Staged records are not counted by binlog_writer_position, and are lost when the process ends without a close, like
 /// those between appended_id and flushed_id. flush_interval_ms bounds how long they are staged; when the appender gets no
@@ -64,8 +66,8 @@ pub unsafe extern "C" fn binlog_appender_options_init(
 /// is then the writer's, in a log that rolls by its number of records, with a policy for each record, and for records and
 /// batches that are larger than a block.
 ///
-/// Returns BINLOG_OK; BINLOG_E_INVALID for options out of range; BINLOG_E_FAILED after an fsync has failed;
-/// BINLOG_E_FORKED in a child.
+/// Returns BINLOG_OK; BINLOG_E_INVALID for options out of range, and in a function that the writer has called, as the other
+/// functions of appenders do; BINLOG_E_FAILED after an fsync has failed; BINLOG_E_FORKED in a child.
 ///
 /// # Safety
 /// `writer` is NULL or open, `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.
@@ -218,8 +220,8 @@ pub unsafe extern "C" fn binlog_appender_append_packed(
     }
 }
 
-/// Hands over what is staged, and passes everything appended so far to the system, as binlog_writer_flush does.
-/// `last_id_out` (may be NULL) gets the id of the last record of this appender, 0 if it has appended none. One thread at a
+/// Passes the records of this appender to the system, and all that are before them in the log, as binlog_writer_flush does
+/// for all. `last_id_out` (may be NULL) gets the id of the last record of this appender, 0 if it has appended none. One thread at a
 /// time. Returns BINLOG_OK or an error, as binlog_writer_flush does, and BINLOG_E_INVALID when the writer is closed.
 ///
 /// # Safety
@@ -240,7 +242,7 @@ pub unsafe extern "C" fn binlog_appender_flush(
     }
 }
 
-/// Hands over what is staged, flushes as binlog_appender_flush does, and frees the appender, whatever the status: the
+/// Flushes as binlog_appender_flush does, and frees the appender, whatever the status: the
 /// handle must not be used afterwards. NULL is a no-op. After the writer was closed, which has collected what was staged,
 /// this returns BINLOG_OK. `last_id_out` (may be NULL) gets the id of the last record of this appender, 0 if it has
 /// appended none. Any thread, while no other uses the appender. Returns BINLOG_OK or an error, as binlog_writer_flush does.

@@ -590,4 +590,11 @@ DEFECTS = [
         "    if false && asymmetric && !on_all_processors() {",
         "lib::io::biased::tests::owner_and_other_threads_exclude_each_other",
     ),
+    defect(
+        "an appender waits for a buffer while it is inside its lock",
+        "src/writer/appender.rs",
+        "        let has_buffer = self.staging.enter().has_buffer();\n        let buffer = match has_buffer {",
+        "        let buffer = match self.staging.enter().has_buffer() {",
+        "model::no_call_waits_for_memory_for_ever_whatever_fails",
+    ),
 ]
