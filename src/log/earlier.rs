@@ -187,7 +187,7 @@ fn to_renew(
     }
     match Segment::open(directory, &segment.name, Access::ReadWrite) {
         Ok(writable) if writable.header.is_followed_by(stated) => {
-            Ok(Some(Inherited::new(Arc::new(writable), durable_end, end)))
+            Ok(Some(Inherited::new(Arc::new(writable), durable_end, end).without_space()))
         }
         Err(e) if e.kind() == Kind::NotFound => Ok(None),
         Err(e) if matches!(e.os_code(), Some(libc::EACCES | libc::EPERM | libc::EROFS)) => {

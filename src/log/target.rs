@@ -15,12 +15,12 @@ use super::naming::Naming;
 use super::survey::{End, Opening};
 use super::torn::cut_torn_tail;
 use crate::error::{Error, Kind, Result};
-use crate::format::declaration::{FileHeader, Hole, Predecessor, WriterFacts};
+use crate::format::declaration::{FileHeader, Hole, Predecessor, WriterFacts, SPACE};
 use crate::io::clock::Clock;
 use crate::io::{self, fill_random, Access, Directory, File};
 use crate::options::Required;
 use crate::record::NamedType;
-use crate::segment::{self, is_left_over, Appender, Inherited, Remains, Segment, Written};
+use crate::segment::{self, is_left_over, Appender, FillAhead, Inherited, Remains, Segment, Written};
 
 /// What the user states about a log; every segment's header contains it.
 #[derive(Clone, Debug)]
@@ -31,6 +31,7 @@ pub(crate) struct Facts {
     pub file_mode: u32,
     pub require: Required,
     pub clock: Clock,
+    pub fill_ahead: FillAhead,
 }
 
 /// A log opened for writing, under the writer's lock.
@@ -228,7 +229,7 @@ impl Target {
         }
         if left_as_is.is_some() {
             // Nothing is appended to it, whatever it ends with.
-            (found.closed, found.end) = (true, len);
+            found.closed = true;
             holes.append(&mut found.holes);
             holes.sort_unstable_by_key(|hole| (hole.sequence, hole.offset));
         }
@@ -237,7 +238,7 @@ impl Target {
         let log_id = segment.header.log_id.clone();
         let behind = layout.look_behind(&segment.header, found.next_id);
         let (types, written) = (found.types.clone(), found.written);
-        let appender = Appender::resume(segment, found);
+        let appender = Appender::resume(segment, found).filling(facts.fill_ahead);
         let target = Target { directory, facts, log_id, layout };
         Ok(Opened { target, appender, types, cut, latest, inherited, written, behind, left_as_is, holes, lost_to })
     }
@@ -341,13 +342,14 @@ impl Target {
             }),
             zone,
             holes: holes.to_vec(),
+            incompatible: if self.facts.fill_ahead.is_on() { SPACE } else { 0 },
             ..FileHeader::default()
         };
         let segment = Arc::new(Segment::create(&*self.directory, &prepared.name, prepared.file.clone(), header)?);
         if let Layout::Directory { greatest, .. } = &mut self.layout {
             *greatest = (*greatest).max(sequence);
         }
-        Ok(Appender::new(segment, prepared.set_aside))
+        Ok(Appender::new(segment, prepared.set_aside).filling(self.facts.fill_ahead))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::format::Malformed;
 use crate::log::{Missing, SlotState};
 use crate::options::{Loss, LossKind};
 use crate::record::Hit;
-use crate::segment::{durable_end, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
+use crate::segment::{durable_end, is_space, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
 
 impl Cursor {
     pub(super) fn begin_salvaging(&mut self) -> Result<()> {
@@ -399,12 +399,13 @@ impl Cursor {
         Ok(())
     }
 
-    /// Whether these are the last bytes of the log that is read.
+    /// Whether these are the last bytes of the log that is read, apart from space.
     fn is_at_the_end(&self, segment: &Segment, offset: u64, bytes: u64) -> bool {
         let next = self.list.snapshot.slots.get(self.list.at + 1);
         bytes > 0
             && segment.path == self.segment().path
             && next.is_none_or(|next| next.log.id != segment.header.log_id)
-            && segment.file_len().is_some_and(|len| offset + bytes >= len)
+            && (segment.file_len().is_some_and(|len| offset + bytes >= len)
+                || is_space(segment, offset + bytes).unwrap_or(false))
     }
 }

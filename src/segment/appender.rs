@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
+use super::ahead::{Ahead, FillAhead};
 use super::block::Block;
 use super::indexing::{Indexing, Summary};
 use super::{Recovered, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::HEADER;
 use crate::format::codec::Compressor;
+use crate::format::declaration::SPACE;
 use crate::format::draft::{self, BlockPlace, Stored};
 use crate::format::trailer::{self, Trailer};
 use crate::io::{self, clock};
@@ -35,6 +37,7 @@ pub(crate) struct Appender {
     untidy: bool,
     durable_end: Arc<AtomicU64>,
     set_aside: u64,
+    ahead: Ahead,
     first_id: u64,
     next_id: u64,
     closed: bool,
@@ -57,6 +60,7 @@ impl Appender {
     /// Continues at the end that was found of a segment.
     pub fn resume(segment: Arc<Segment>, found: Recovered) -> Self {
         Appender {
+            ahead: Ahead::new(FillAhead::default(), found.end, found.end),
             first_id: found.first_id,
             segment,
             end: found.end,
@@ -70,6 +74,16 @@ impl Appender {
             heads: vec![],
             compressed: vec![],
         }
+    }
+
+    /// Fills the segment ahead with zeros, if its header says that it may contain them.
+    pub fn filling(mut self, how: FillAhead) -> Self {
+        if self.segment.header.incompatible & SPACE != 0 {
+            // An earlier writer may have filled the file farther.
+            let len = self.segment.file.len().unwrap_or(self.end);
+            self.ahead = Ahead::new(how, self.end, len.max(self.end));
+        }
+        self
     }
 
     /// The offset after the last good block.
@@ -152,6 +166,9 @@ impl Appender {
             }
         }
         let wrote = write(&self.segment, &parts, self.end, offset, &mut self.set_aside);
+        if wrote.is_ok() {
+            self.ahead.wrote(&*self.segment.file, offset);
+        }
         let good = match &wrote {
             Ok(()) => blocks.len(),
             Err((done, _)) => ends.iter().take_while(|&&end| end <= self.end + done).count(),
@@ -219,11 +236,21 @@ impl Appender {
             let trailer = Trailer { records: self.next_id - self.segment.header.first_id, last_index: place.offset };
             let place = BlockPlace { offset: index_end, last_index: place.offset, ..place };
             let trailer = trailer::encode(trailer, self.next_id, time, place);
+            self.end_at(index_end + trailer.len() as u64)?;
             self.write_own(&[&index, &trailer])?;
             self.indexing.wrote(index_end - index.len() as u64, index_end);
             self.closed = true;
         }
         Ok(())
+    }
+
+    /// Cuts what was filled ahead to the end of the segment, before its TRAILER is there: who copies a closed segment
+    /// finds no zeros after it. The space for the rest is kept, for a full disk.
+    fn end_at(&mut self, end: u64) -> Result<()> {
+        match self.ahead.is_behind(end) {
+            true => self.cut_to(end),
+            false => Ok(()),
+        }
     }
 
     /// Forgets that a TRAILER is the last block; another one will follow.
@@ -291,18 +318,21 @@ impl Appender {
 
     /// Releases the space that was set aside after the last block.
     pub fn release_space(&mut self) -> Result<()> {
-        match self.set_aside > self.end && self.segment.takes_more() {
+        match (self.set_aside > self.end || self.ahead.is_behind(self.end)) && self.segment.takes_more() {
             true => self.cut(),
             false => Ok(()),
         }
     }
 
     fn cut(&mut self) -> Result<()> {
-        self.segment
-            .file
-            .set_len(self.end)
-            .map_err(|e| Error::io(&e, "truncate").at_offset(&self.segment.path, self.end))?;
-        self.set_aside = self.end;
+        self.cut_to(self.end)
+    }
+
+    fn cut_to(&mut self, end: u64) -> Result<()> {
+        let cut = self.segment.file.set_len(end);
+        cut.map_err(|e| Error::io(&e, "truncate").at_offset(&self.segment.path, end))?;
+        self.set_aside = end;
+        self.ahead.cut(end);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::{block_at, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::checksum::{self, PAGE};
-use crate::format::declaration::{FileHeader, Hole};
+use crate::format::declaration::{FileHeader, Hole, SPACE};
 use crate::format::Malformed;
 use crate::io;
 
@@ -30,6 +30,8 @@ pub(crate) struct Inherited {
     end: u64,
     /// Runs of bytes in this range that are no blocks.
     holes: Vec<Hole>,
+    /// Nothing is appended to the segment any more: zeros that were filled ahead are cut off.
+    ends_here: bool,
 }
 
 impl Inherited {
@@ -38,7 +40,13 @@ impl Inherited {
         // A block may be damaged, so its durable end is only believed if a block begins there.
         let is_boundary = durable_end >= end || block_at(&segment, durable_end).is_ok_and(|block| block.is_some());
         let from = if durable_end >= segment.start && is_boundary { durable_end } else { 0 };
-        Inherited { segment, from, end, holes: vec![] }
+        Inherited { segment, from, end, holes: vec![], ends_here: false }
+    }
+
+    /// The same, for a segment that is followed by another: space after its end is released, which the crash left.
+    pub fn without_space(self) -> Self {
+        let may_have_space = self.segment.header.incompatible & SPACE != 0;
+        Inherited { ends_here: may_have_space, ..self }
     }
 
     /// The same, for a segment in which these bytes are no blocks.
@@ -48,7 +56,7 @@ impl Inherited {
 
     /// For a segment that must not be written to.
     pub fn to_be_synced(segment: Arc<Segment>) -> Self {
-        Inherited { segment, from: 0, end: 0, holes: vec![] }
+        Inherited { segment, from: 0, end: 0, holes: vec![], ends_here: false }
     }
 
     /// Writes the same bytes anew at the same place, for the next sync of the file.
@@ -57,7 +65,12 @@ impl Inherited {
     /// Errors of the system, and [`crate::Kind::Corrupt`] when the bytes are no longer those that were written: the
     /// system has dropped what was not on the disk yet. Whatever was written by then, the bytes are unchanged.
     pub fn renew(&self) -> Result<()> {
-        self.go_through(Way::Anew).map(drop)
+        self.go_through(Way::Anew)?;
+        let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at_offset(&self.segment.path, self.end);
+        if self.ends_here && self.segment.file.len().map_err(|e| failed(&e, "stat"))? > self.end {
+            self.segment.file.set_len(self.end).map_err(|e| failed(&e, "truncate"))?;
+        }
+        Ok(())
     }
 
     /// Checks that the bytes, which were written anew and synced, are on the disk. If not, they are written once more

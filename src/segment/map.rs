@@ -10,6 +10,7 @@ use super::tail::{block_at, is_space, last_block, next_block};
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
+use crate::format::declaration::SPACE;
 use crate::format::entries::Entries;
 use crate::format::index::{self, Pairs, Row, Window};
 use crate::format::{trailer, Malformed};
@@ -476,7 +477,13 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
 fn continues(segment: &Segment, map: &Map) -> Result<bool> {
     match &map.stopped {
         Some((offset, _)) => Ok(block_at(segment, *offset)?.is_some()),
-        None => Ok(segment.is_compressed_whole()),
+        None if segment.is_compressed_whole() => Ok(true),
+        // Space after the last block does not grow when a block is written over it.
+        None if segment.header.incompatible & SPACE != 0 => match map.end() {
+            Some(end) => Ok(block_at(segment, end)?.is_some()),
+            None => Ok(true),
+        },
+        None => Ok(false),
     }
 }
 

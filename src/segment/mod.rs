@@ -1,5 +1,6 @@
 //! One segment file: opening, scanning its blocks, appending blocks, its index, and finding its end after a crash.
 
+mod ahead;
 mod appender;
 mod block;
 mod durable;
@@ -33,6 +34,7 @@ use crate::io::{self, Access, Directory, File};
 use crate::legacy::Translated;
 use crate::memory;
 
+pub(crate) use ahead::FillAhead;
 pub(crate) use appender::{Appender, LAST_STEP};
 pub(crate) use block::Block;
 pub(crate) use durable::durable_end;

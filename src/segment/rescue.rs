@@ -9,7 +9,7 @@ use super::tail::{block_at, last_block, next_block};
 use super::{map, reading, Bad, Scanner, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind};
-use crate::format::declaration::{FileHeader, Predecessor, DECLARATION};
+use crate::format::declaration::{FileHeader, Predecessor, DECLARATION, SPACE};
 use crate::format::index::Row;
 use crate::io::{self, Access, Directory};
 
@@ -47,7 +47,7 @@ pub(crate) fn rescue(
         original: None,
         // The segment's own values are lost with its beginning.
         dictionary: vec![],
-        incompatible: 0,
+        incompatible: known.incompatible & SPACE,
         log_id: if known.log_id.is_empty() { vec![0; 16] } else { known.log_id.clone() },
         ..known
     };

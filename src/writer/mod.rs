@@ -56,6 +56,7 @@ use crate::io::{Directory, Location, RealDirectory};
 use crate::log::{refuse_url, Facts, Naming, Opened, Target};
 use crate::options::{OnFailure, Retention, WriterOptions};
 use crate::retention::Retaining;
+use crate::segment::FillAhead;
 pub(crate) use append::{NewRun, Sums};
 pub use appender::Appender;
 use output::Output;
@@ -271,6 +272,7 @@ fn facts(options: &WriterOptions) -> Facts {
         file_mode: options.file_mode,
         require: options.require.clone(),
         clock: options.clock.clone(),
+        fill_ahead: FillAhead { step: options.fill_step(), limit: options.segment_bytes },
     }
 }
 

@@ -75,8 +75,9 @@ AT(binlog_writer_options, on_failure_drop, 208);
 AT(binlog_writer_options, heartbeat_ms, 216);
 AT(binlog_writer_options, file_group, 224);
 AT(binlog_writer_options, ship, 232);
-AT(binlog_writer_options, reserved, 240);
-STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 40);
+AT(binlog_writer_options, fill_ahead_bytes, 240);
+AT(binlog_writer_options, reserved, 248);
+STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 32);
 
 SIZE(binlog_reader_options, 120);
 AT(binlog_reader_options, struct_size, 0);

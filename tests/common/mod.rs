@@ -279,3 +279,30 @@ pub fn if_available(codec: Codec) -> Codec {
 pub fn codecs() -> impl Iterator<Item = Codec> {
     CODECS.into_iter().filter(|codec| codec.is_available())
 }
+
+/// Whether the header of a segment says that zeros after its blocks are space (field 13 of its message, bit 1).
+pub fn has_space(segment: &[u8]) -> bool {
+    let Some(len) = segment.get(8..12) else { return false };
+    let len = u32::from_le_bytes(len.try_into().unwrap()) as usize;
+    let Some(mut fields) = segment.get(12..12 + len) else { return false };
+    while let Some(tag) = varint(&mut fields) {
+        let skipped = match tag & 7 {
+            0 => match (varint(&mut fields), tag >> 3) {
+                (Some(bits), 13) => return bits & 2 != 0,
+                (_, _) => 0,
+            },
+            1 => 8,
+            2 => varint(&mut fields).unwrap_or(0) as usize,
+            _ => return false,
+        };
+        fields = fields.get(skipped..).unwrap_or(&[]);
+    }
+    false
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let value = bytes[..=end].iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f));
+    *bytes = &bytes[end + 1..];
+    Some(value)
+}

@@ -46,7 +46,8 @@ class WriterOptions(c.Structure):
                 ("keep", c.c_void_p), ("require", c.c_void_p), ("on_open", c.c_void_p), ("on_open_count", c.c_size_t),
                 ("on_close", c.c_void_p), ("on_close_count", c.c_size_t), ("on_failure", c.c_void_p),
                 ("on_failure_userdata", c.c_void_p), ("on_failure_drop", c.c_void_p), ("heartbeat_ms", c.c_uint64),
-                ("file_group", c.c_char_p), ("archive", c.c_void_p), ("reserved", c.c_uint64 * 5)]
+                ("file_group", c.c_char_p), ("archive", c.c_void_p), ("fill_ahead_bytes", c.c_uint64),
+                ("reserved", c.c_uint64 * 4)]
 
 
 LOSS_CALL = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(Loss))

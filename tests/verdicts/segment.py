@@ -130,6 +130,15 @@ def parse(data):
                    blocks)
 
 
+def has_space(data):
+    """Whether the header says that zeros after the blocks are space."""
+    length = int.from_bytes(data[8:12], "little")
+    try:
+        return bool(message(data[12:12 + length]).get(13, [0])[0] & 2)
+    except (IndexError, ValueError, TypeError):
+        return False
+
+
 def with_sum(data):
     """The same segment, with the right checksum for what its file header contains now."""
     length = int.from_bytes(data[8:12], "little")

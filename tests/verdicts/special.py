@@ -23,6 +23,7 @@ def special():
     yield from other_cases()
     yield from version_cases()
     yield from whole_cases()
+    yield from filled_cases()
     yield from copy_cases()
     yield from type_cases()
     yield "header-of-another", functools.partial(
@@ -378,6 +379,69 @@ def whole_cases():
             if single and state in ("compressed", "recovered"):
                 continue
             yield f"whole/{state}/{segments}{'/single' if single else ''}", functools.partial(whole, state, segments, single)
+
+
+# --- space that is filled ahead -------------------------------------------------------------------------------------------
+
+@functools.lru_cache(maxsize=None)
+def filled(single):
+    """A log whose writer fills its segments ahead and was killed; its last records are not durable."""
+    work = logs.home()
+    try:
+        path = work / ("default.binlog" if single else "log")
+        making = logs.Making(path, 0, single, fill_ahead_bytes=1 << 20)
+        if not single:
+            making.segment()
+            making.writer.roll()
+        making.segment()
+        making.append(12)
+        making.writer.flush()
+        position = making.writer.position()
+        log = logs.Log("open", logs.load(work if single else path), making.written, position.durable, position.appended, single)
+        making.writer.close()
+        name = log.segments[-1][0]
+        assert log.files[name].endswith(bytes(4096)), "it is not filled ahead"
+        return log, name
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def filled_cases():
+    def killed(single):
+        log, _ = filled(single)
+        return Case(f"filled/killed{'/single' if single else ''}", "filled ahead", log, dict(log.files))
+
+    def torn(single):
+        """Of the last block with records only the beginning has reached the disk; zeros follow."""
+        log, name = filled(single)
+        block = log.segments[-1][1].of_kind(damage.RECORDS)[-1]
+        cut = (block.offset + block.end) // 2
+        data = log.files[name]
+        data = data[:cut] + bytes(len(data) - cut)
+        return Case(f"filled/torn{'/single' if single else ''}", "torn", log, {**log.files, name: data},
+                    limit=block.first_id - 1, is_torn=True)
+
+    def lost(single):
+        """Zeros in place of a block that was durable, and of all after it but the last one, which states that."""
+        log, name = filled(single)
+        blocks = log.segments[-1][1].blocks
+        first = next(block for block in blocks if block.count)
+        data = log.files[name]
+        data = data[:first.offset] + bytes(blocks[-1].offset - first.offset) + data[blocks[-1].offset:]
+        return Case(f"filled/lost{'/single' if single else ''}", "damaged", log, {**log.files, name: data})
+
+    def trailer():
+        """The length of a closed segment has not reached the disk, and its trailer has."""
+        log, _ = filled(False)
+        name = log.segments[0][0]
+        return Case("filled/trailer", "filled ahead", log, {**log.files, name: log.files[name] + bytes(50_000)})
+
+    for single in (False, True):
+        ending = "/single" if single else ""
+        yield f"filled/killed{ending}", functools.partial(killed, single)
+        yield f"filled/torn{ending}", functools.partial(torn, single)
+        yield f"filled/lost{ending}", functools.partial(lost, single)
+    yield "filled/trailer", trailer
 
 
 # --- a copy of a log whose writer is at work -----------------------------------------------------------------------------

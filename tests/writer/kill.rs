@@ -201,7 +201,9 @@ impl Known {
             std::fs::OpenOptions::new().append(true).open(&tail.path).unwrap().write_all(&garbage).unwrap();
         }
         let torn = std::fs::read(&tail.path).unwrap().split_off(tail.offset as usize);
-        self.torn = (!torn.is_empty()).then_some((tail.path, tail.offset, torn));
+        // Zeros are space, where the writer syncs each record.
+        let is_space = torn.iter().all(|&byte| byte == 0);
+        self.torn = (!is_space).then_some((tail.path, tail.offset, torn));
     }
 
     /// A writer has opened the log: what was torn must be beside the segment now.

@@ -10,6 +10,7 @@ mod failed_open;
 mod failed_sync;
 mod faults;
 mod file_size_limit;
+mod fill_ahead;
 mod forked;
 mod full_disk;
 mod hooks;

@@ -13,8 +13,8 @@ DEFECTS = [
     defect(
         "what an earlier writer left in the segments before is synced as the page cache shows it",
         "src/log/earlier.rs",
-        "            Ok(Some(Inherited::new(Arc::new(writable), durable_end, end)))",
-        "            Ok(Some(Inherited::new(Arc::new(writable), end, end.max(durable_end))))",
+        "            Ok(Some(Inherited::new(Arc::new(writable), durable_end, end).without_space()))",
+        "            Ok(Some(Inherited::new(Arc::new(writable), end, end.max(durable_end)).without_space()))",
         "writer::failed_sync::so_it_is_when_the_first_sync_is_that_of_a_policy_a_roll_or_a_close",
     ),
     defect(

@@ -4,6 +4,55 @@ from defect import POWER, OUT_OF_MEMORY, BY_TIME, defect
 
 DEFECTS = [
     defect(
+        "zeros that were filled ahead stay behind the trailer",
+        "src/segment/appender.rs",
+        "            self.end_at(index_end + trailer.len() as u64)?;\n",
+        "",
+        "writer::fill_ahead::a_segment_is_cut_before_its_trailer_is_written_and_not_closed_if_that_fails",
+    ),
+    defect(
+        "a segment is filled ahead whose header does not say so",
+        "src/segment/appender.rs",
+        "        if self.segment.header.incompatible & SPACE != 0 {",
+        "        if true {",
+        "writer::fill_ahead::a_segment_that_was_begun_without_zeros_is_never_filled",
+    ),
+    defect(
+        "a reader does not look for blocks that were written over zeros",
+        "src/segment/map.rs",
+        "            Some(end) => Ok(block_at(segment, end)?.is_some()),\n",
+        "            Some(_) => Ok(false),\n",
+        "writer::fill_ahead::a_reader_sees_the_records_that_are_written_over_zeros",
+    ),
+    defect(
+        "the space of a segment that is followed by another stays after a power cut",
+        "src/segment/inherited.rs",
+        "        Inherited { ends_here: may_have_space, ..self }",
+        "        Inherited { ends_here: may_have_space && false, ..self }",
+        "writer::fill_ahead::a_trailer_before_zeros_is_the_end_and_the_first_sync_cuts_them_off",
+    ),
+    defect(
+        "a torn block before zeros that were filled ahead is reported as damage",
+        "src/reader/salvage.rs",
+        "is_space(segment, offset + bytes).unwrap_or(false))",
+        "false)",
+        "writer::fill_ahead::a_block_of_which_only_the_beginning_was_written_is_torn_although_zeros_follow",
+    ),
+    defect(
+        "space behind a lost header is taken for a torn tail",
+        "src/segment/rescue.rs",
+        "        incompatible: known.incompatible & SPACE,\n",
+        "        incompatible: 0,\n",
+        "writer::fill_ahead::zeros_are_space_too_where_the_header_is_lost_and_another_segment_says_so",
+    ),
+    defect(
+        "zeros are written over the block that they follow",
+        "src/segment/ahead.rs",
+        "        let mut at = end;\n",
+        "        let mut at = end - 16;\n",
+        "writer::fill_ahead::a_killed_writer_leaves_space_and_the_next_one_continues_there_whatever_its_policy",
+    ),
+    defect(
         "blocks state that more is durable than is",
         "src/segment/appender.rs",
         "            durable_end: self.durable_end.load(Ordering::Acquire),",
