@@ -406,6 +406,6 @@ impl Cursor {
             && segment.path == self.segment().path
             && next.is_none_or(|next| next.log.id != segment.header.log_id)
             && (segment.file_len().is_some_and(|len| offset + bytes >= len)
-                || is_space(segment, offset + bytes).unwrap_or(false))
+                || (!segment.is_compressed_whole() && is_space(segment, offset + bytes).unwrap_or(false)))
     }
 }

@@ -34,8 +34,8 @@ DEFECTS = [
     defect(
         "a torn block before zeros that were filled ahead is reported as damage",
         "src/reader/salvage.rs",
-        "is_space(segment, offset + bytes).unwrap_or(false))",
-        "false)",
+        "is_space(segment, offset + bytes).unwrap_or(false)",
+        "false",
         "writer::fill_ahead::a_block_of_which_only_the_beginning_was_written_is_torn_although_zeros_follow",
     ),
     defect(
