@@ -629,9 +629,8 @@ typedef struct binlog_writer_options {
   /**
    * How many bytes a segment is filled with zeros ahead of its blocks: an fdatasync then commits data alone, which
    * on ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
-   * everything is written twice; where a sync contains much data, nothing is filled. 0 = 1 MiB if the sync policy is
-   * to sync at least every 64 records, 64 KiB or 10 ms, and never otherwise; UINT64_MAX = never; at most 64 MiB. A
-   * segment is filled only if it was begun so.
+   * everything is written twice; where a sync contains much data, nothing is filled. 1 MiB is good for a log that is
+   * synced with each record or each few. 0 = never; at most 64 MiB. A segment is filled only if it was begun so.
    */
   uint64_t fill_ahead_bytes;
   /** Must be 0. */

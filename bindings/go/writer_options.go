@@ -219,6 +219,14 @@ func WithIndexBytes(n uint64) WriterOption {
 	return writerOption(func(c *writerConfig) { c.IndexBytes = n })
 }
 
+// WithFillAhead fills a segment with zeros ahead of its blocks, n bytes at a time, up to 64 MiB: a sync then commits data
+// alone, which on ext4 takes two thirds of the time. The file is up to n bytes longer than its contents until it is
+// closed, and everything is written twice. It is meant for logs that are synced with each record or each few; 1 MiB is
+// a good length. Without it, nothing is filled.
+func WithFillAhead(n uint64) WriterOption {
+	return writerOption(func(c *writerConfig) { c.FillAheadBytes = n })
+}
+
 // WithHeartbeat writes an [EventHeartbeat] when so much time has passed since the last one, [WithBackground] or in
 // [Writer.Tick]: it shows a reader that the writer of an idle log is alive.
 func WithHeartbeat(every time.Duration) WriterOption {

@@ -85,7 +85,7 @@ func TestOptionsReachTheLog(t *testing.T) {
 	w := open(t, directory,
 		WithBackground(), WithName("orders"), WithContentType("application/json"),
 		WithParameters(map[string]string{"b": "2", "a": "1"}), WithZstd(3), WithBlockBytes(8192),
-		WithSegmentBytes(Unlimited), WithIndexBytes(1<<20), WithRecordMaxBytes(1000),
+		WithSegmentBytes(Unlimited), WithIndexBytes(1<<20), WithFillAhead(1<<20), WithRecordMaxBytes(1000),
 		WithFlush(Lag{Records: 10, Bytes: 1000, Interval: -1}), WithSync(Lag{Records: 100, Interval: time.Hour}),
 		WithFileMode(0o600), WithFileGroup(fmt.Sprint(os.Getgid())), WithHeartbeat(time.Hour),
 		WithFullDiskWait(time.Second), WithKeep(Retention{Segments: 2, Age: time.Hour, Bytes: 1 << 40}),

@@ -58,10 +58,10 @@ pub struct WriterOptions {
     pub sync: Lag,
     /// How far a segment is filled with zeros ahead of its blocks, in bytes: an fdatasync then commits data alone, which
     /// on ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
-    /// everything is written twice; where a sync contains much data, nothing is filled. `Some(0)` = never. `None` = 1 MiB
-    /// if the sync policy is to sync at least every 64 records, 64 KiB or 10 ms, and never otherwise. A segment is filled
-    /// only if it was begun so. At most 64 MiB.
-    pub fill_ahead: Option<u64>,
+    /// everything is written twice; where a sync contains much data, nothing is filled. 1 MiB is good for a log that is
+    /// synced with each record or each few. 0, the default, is never; 64 MiB is the most. A segment is filled only if it
+    /// was begun so.
+    pub fill_ahead: u64,
     /// Permission bits of files that are created, whatever the umask is.
     pub file_mode: u32,
     /// Encode and write in one background thread, in parallel to the callers' work. Without it, the thread whose append
@@ -154,7 +154,7 @@ impl Default for WriterOptions {
             record_max_bytes: limits::RECORD_DEFAULT,
             flush: Lag { interval: Some(Duration::from_secs(1)), ..Lag::default() },
             sync: Lag::default(),
-            fill_ahead: None,
+            fill_ahead: 0,
             file_mode: 0o640,
             background: false,
             full_disk: FullDisk::Fail,
@@ -183,15 +183,6 @@ impl WriterOptions {
                 limits::FILE_HEADER - OTHERS
             ))),
         }
-    }
-
-    /// Bytes of the longest step in which a segment is filled ahead; 0 = it is not.
-    pub(crate) fn fill_step(&self) -> u64 {
-        let Lag { records, bytes, interval } = self.sync;
-        let is_often = records.is_some_and(|records| records <= 64)
-            || bytes.is_some_and(|bytes| bytes <= 64 << 10)
-            || interval.is_some_and(|interval| interval <= Duration::from_millis(10));
-        self.fill_ahead.unwrap_or(if is_often { 1 << 20 } else { 0 })
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -224,9 +215,8 @@ impl WriterOptions {
         if self.index_bytes < 4 << 10 {
             return Err(Error::invalid(format!("index_bytes is {}; it may be 4096 or more", self.index_bytes)));
         }
-        if self.fill_ahead.is_some_and(|bytes| bytes > FILL_MOST) {
-            let given = self.fill_ahead.unwrap_or(0);
-            return Err(Error::invalid(format!("fill_ahead is {given}; it may be 0 to {FILL_MOST}")));
+        if self.fill_ahead > FILL_MOST {
+            return Err(Error::invalid(format!("fill_ahead is {}; it may be 0 to {FILL_MOST}", self.fill_ahead)));
         }
         if self.file_mode & !0o777 != 0 || self.file_mode & 0o600 != 0o600 {
             let reason = format!("file_mode is {:#o}; it must let the owner read and write", self.file_mode);

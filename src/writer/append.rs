@@ -167,9 +167,40 @@ impl<'a> Unplaced<'a> {
         let payload_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
         Ok(Unplaced { type_id: record.type_id, time: record.time, metadata, payload_len })
     }
+}
+
+/// A record that has no id and no place yet, in a form that its append is compiled for.
+pub(super) trait ToPlace: Copy {
+    fn as_unplaced(&self) -> Unplaced<'_>;
+    fn type_id(&self) -> u32;
+    fn payload_len(&self) -> usize;
+    fn metadata_len(&self) -> usize;
+    fn at(&self, now: i64) -> NewEntry<'_>;
+}
+
+impl ToPlace for Unplaced<'_> {
+    #[inline]
+    fn as_unplaced(&self) -> Unplaced<'_> {
+        *self
+    }
 
     #[inline]
-    pub fn at(&self, now: i64) -> NewEntry<'_> {
+    fn type_id(&self) -> u32 {
+        self.type_id
+    }
+
+    #[inline]
+    fn payload_len(&self) -> usize {
+        self.payload_len
+    }
+
+    #[inline]
+    fn metadata_len(&self) -> usize {
+        self.metadata.1.len()
+    }
+
+    #[inline]
+    fn at(&self, now: i64) -> NewEntry<'_> {
         NewEntry {
             type_id: self.type_id,
             time: self.time.unwrap_or(now),
@@ -179,12 +210,46 @@ impl<'a> Unplaced<'a> {
     }
 }
 
+/// A record without metadata, with the current time. As an [`Unplaced`] it would be stored to memory and loaded again in
+/// larger pieces, for which the processor waits until the stores are done: a quarter of a small append.
+#[derive(Clone, Copy)]
+pub(super) struct Plain {
+    pub type_id: u32,
+    pub payload_len: usize,
+}
+
+impl ToPlace for Plain {
+    #[cold]
+    fn as_unplaced(&self) -> Unplaced<'_> {
+        Unplaced { type_id: self.type_id, time: None, metadata: (0, &[]), payload_len: self.payload_len }
+    }
+
+    #[inline(always)]
+    fn type_id(&self) -> u32 {
+        self.type_id
+    }
+
+    #[inline(always)]
+    fn payload_len(&self) -> usize {
+        self.payload_len
+    }
+
+    #[inline(always)]
+    fn metadata_len(&self) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    fn at(&self, now: i64) -> NewEntry<'_> {
+        NewEntry { type_id: self.type_id, time: now, metadata: (0, &[]), payload_len: self.payload_len }
+    }
+}
+
 impl Parts {
     /// Appends a record without metadata, with the current time. A function of its own, which saves the cost of the
     /// others.
     fn append_plain(&self, type_id: u32, payload: &[u8]) -> Result<u64> {
-        let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
-        self.append_one(record, &[payload])
+        self.append_one(Plain { type_id, payload_len: payload.len() }, &[payload])
     }
 
     pub(super) fn append(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
@@ -192,14 +257,14 @@ impl Parts {
     }
 
     #[inline(always)]
-    fn append_one(&self, record: Unplaced<'_>, parts: &[&[u8]]) -> Result<u64> {
+    fn append_one(&self, record: impl ToPlace, parts: &[&[u8]]) -> Result<u64> {
         self.health.check_call()?;
-        self.check_length(record.payload_len as u64)?;
-        if record.payload_len > self.options.block_bytes as usize {
-            return self.append_large(record, parts);
+        self.check_length(record.payload_len() as u64)?;
+        if record.payload_len() > self.options.block_bytes as usize {
+            return self.append_large(record.as_unplaced(), parts);
         }
-        let mut room = self.room_for(record.type_id, 1)?;
-        room.make_room(1, record.payload_len, record.metadata.1.len())?;
+        let mut room = self.room_for(record.type_id(), 1)?;
+        room.make_room(1, record.payload_len(), record.metadata_len())?;
         let now = room.now();
         room.push(&record.at(now), parts.iter().copied());
         self.placed(room)

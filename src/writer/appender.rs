@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::append::{NewRun, Sums, Unplaced};
+use super::append::{NewRun, Plain, Sums, ToPlace, Unplaced};
 use super::buffer::Buffer;
 use super::filling::Ticker;
 use super::pace::Pace;
@@ -67,8 +67,6 @@ pub struct Appender {
     pace: Pace,
     /// Each record is flushed or synced: nothing is staged.
     each: bool,
-    /// Whether what was staged is the writer's, and its buffer too.
-    ended: bool,
 }
 
 impl Writer {
@@ -97,7 +95,7 @@ impl Writer {
         parts.filling.lock().appenders.add(slot.clone());
         let clock = Ticker::new(&parts.options.clock);
         let limits = Limits { bytes, records };
-        Ok(Appender { parts, slot, staging, clock, limits, pace: Pace::default(), each: records == 1, ended: false })
+        Ok(Appender { parts, slot, staging, clock, limits, pace: Pace::default(), each: records == 1 })
     }
 }
 
@@ -168,15 +166,14 @@ impl Appender {
         Ok(self.slot.last_id())
     }
 
-    /// Flushes as [`Self::flush`] does, and ends the appender, whatever the result. Returns what [`Self::flush`] returns. After the writer was closed, which has collected what was staged, this succeeds. Dropping an appender is
-    /// the same without the flush, and ignores errors.
+    /// Flushes as [`Self::flush`] does, and ends the appender, whatever the result. After the writer was closed, which has
+    /// collected what was staged, this succeeds. Dropping an appender hands over what is staged, without the flush.
     pub fn close(mut self) -> Result<u64> {
         self.parts.health.check_call()?;
         let written = match self.write_out() {
             Err(error) if error.kind() == Kind::Invalid && self.parts.health.is_closed() => Ok(()),
             written => written,
         };
-        self.end();
         written.map(|()| self.slot.last_id())
     }
 
@@ -197,8 +194,7 @@ impl Appender {
     /// Stages a record without metadata, with the current time. A function of its own, which saves the cost of the others.
     #[inline(always)]
     fn stage_plain(&mut self, type_id: u32, payload: &[u8]) -> Result<()> {
-        let record = Unplaced { type_id, time: None, metadata: (0, &[]), payload_len: payload.len() };
-        self.stage(&record, &[payload])
+        self.stage(&Plain { type_id, payload_len: payload.len() }, &[payload])
     }
 
     #[cold]
@@ -208,11 +204,11 @@ impl Appender {
 
     /// Stages a record; the error of a full disk is returned before it is taken.
     #[inline(always)]
-    fn stage(&mut self, record: &Unplaced<'_>, parts: &[&[u8]]) -> Result<()> {
+    fn stage(&mut self, record: &impl ToPlace, parts: &[&[u8]]) -> Result<()> {
         self.parts.health.check_call()?;
-        self.parts.check_length(record.payload_len as u64)?;
-        if record.payload_len > self.parts.options.block_bytes as usize || self.each {
-            return self.append_directly(|writer| writer.append(*record, parts));
+        self.parts.check_length(record.payload_len() as u64)?;
+        if record.payload_len() > self.parts.options.block_bytes as usize || self.each {
+            return self.append_directly(|writer| writer.append(record.as_unplaced(), parts));
         }
         loop {
             let now = self.clock.now_ns();
@@ -228,10 +224,10 @@ impl Appender {
             match pushed {
                 Pushed::Taken => return Ok(()),
                 Pushed::Full => return self.hand_over(now),
-                Pushed::NoMemory => return Err(no_memory(record.payload_len + record.metadata.1.len())),
+                Pushed::NoMemory => return Err(no_memory(record.payload_len() + record.metadata_len())),
                 Pushed::NoRoom => {
-                    if !self.prepare(record.type_id)? {
-                        return self.append_directly(|writer| writer.append(*record, parts));
+                    if !self.prepare(record.type_id())? {
+                        return self.append_directly(|writer| writer.append(record.as_unplaced(), parts));
                     }
                 }
             }
@@ -245,9 +241,9 @@ impl Appender {
             return self.parts.gate.enter().map(drop);
         }
         self.parts.check_runs(runs.clone(), &sums)?;
+        let directly = |writer: &Parts| writer.append_runs(runs.clone(), sums).map(|first| first + sums.count - 1);
         if sums.payload.saturating_add(sums.metadata) > u64::from(self.parts.options.block_bytes) || self.each {
-            return self
-                .append_directly(|writer| writer.append_runs(runs.clone(), sums).map(|first| first + sums.count - 1));
+            return self.append_directly(directly);
         }
         loop {
             let now = self.clock.now_ns();
@@ -268,9 +264,7 @@ impl Appender {
                 Pushed::NoMemory => return Err(no_memory((sums.payload + sums.metadata) as usize)),
                 Pushed::NoRoom => {
                     if !self.prepare(sums.greatest_type)? {
-                        return self.append_directly(|writer| {
-                            writer.append_runs(runs.clone(), sums).map(|first| first + sums.count - 1)
-                        });
+                        return self.append_directly(directly);
                     }
                 }
             }
@@ -369,9 +363,6 @@ impl Appender {
 
     /// Gives what is staged to the writer, and the buffer back.
     fn end(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
         let parts = &*self.parts;
         let inside = parts.gate.enter();
         let mut filling = parts.filling.lock();

@@ -1,6 +1,6 @@
 //! Records that are larger than a block.
 
-use super::append::Unplaced;
+use super::append::{ToPlace, Unplaced};
 use super::Parts;
 use crate::error::Result;
 use crate::format::codec::Codec;

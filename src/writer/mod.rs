@@ -272,7 +272,7 @@ fn facts(options: &WriterOptions) -> Facts {
         file_mode: options.file_mode,
         require: options.require.clone(),
         clock: options.clock.clone(),
-        fill_ahead: FillAhead { step: options.fill_step(), limit: options.segment_bytes },
+        fill_ahead: FillAhead { step: options.fill_ahead, limit: options.segment_bytes },
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sys/wait.h>
+#include <time.h>
 
 enum { THREADS = 4, EACH = 30000 };
 
@@ -75,19 +76,29 @@ static void in_order(const char *log, uint64_t expected) {
   binlog_reader_close(reader);
 }
 
-static void threads(const char *log, uint32_t flags) {
+static binlog_writer *open_writer(const char *log, uint32_t flags) {
   binlog_error *err = NULL;
   binlog_writer *w = NULL;
   binlog_writer_options options;
-  pthread_t running[THREADS];
-  struct worker workers[THREADS];
   CHECK_IS(binlog_writer_options_init(&options, sizeof options), BINLOG_OK);
   options.flags = flags;
   CHECK_OK(binlog_writer_open(log, &options, &w, &err), err);
+  return w;
+}
+
+static void start(pthread_t *running, struct worker *workers, binlog_writer *w, void *(*body)(void *)) {
   for (uint32_t i = 0; i < THREADS; i++) {
     workers[i] = (struct worker){w, i, 0, 0};
-    CHECK(pthread_create(&running[i], NULL, work, &workers[i]) == 0);
+    CHECK(pthread_create(&running[i], NULL, body, &workers[i]) == 0);
   }
+}
+
+static void threads(const char *log, uint32_t flags) {
+  binlog_error *err = NULL;
+  pthread_t running[THREADS];
+  struct worker workers[THREADS];
+  binlog_writer *w = open_writer(log, flags);
+  start(running, workers, w, work);
   for (uint64_t n = 0; n < 50; n++) {
     CHECK_OK(binlog_writer_append(w, THREADS, &n, sizeof n, NULL, &err), err);
     CHECK_OK(n % 3 == 0 ? binlog_writer_sync(w, &err) : n % 3 == 1 ? binlog_writer_flush(w, &err) : binlog_writer_roll(w, &err), err);
@@ -102,6 +113,11 @@ static void threads(const char *log, uint32_t flags) {
   CHECK(where.flushed_id == THREADS * EACH + 50 && last <= where.flushed_id && last > 0);
   CHECK_OK(binlog_writer_close(w, &err), err);
   in_order(log, THREADS * EACH + 50);
+}
+
+static void pause_for(long nanoseconds) {
+  const struct timespec time = {0, nanoseconds};
+  CHECK(nanosleep(&time, NULL) == 0);
 }
 
 /* Appends until the writer is closed. */
@@ -127,20 +143,13 @@ static void *until_closed(void *argument) {
 /* Each record that an append has taken is in the log, although the writer is closed meanwhile. */
 static void closed_meanwhile(const char *log, uint32_t flags) {
   binlog_error *err = NULL;
-  binlog_writer *w = NULL;
-  binlog_writer_options options;
   pthread_t running[THREADS];
   struct worker workers[THREADS];
-  CHECK_IS(binlog_writer_options_init(&options, sizeof options), BINLOG_OK);
-  options.flags = flags;
-  CHECK_OK(binlog_writer_open(log, &options, &w, &err), err);
-  for (uint32_t i = 0; i < THREADS; i++) {
-    workers[i] = (struct worker){w, i, 0, 0};
-    CHECK(pthread_create(&running[i], NULL, until_closed, &workers[i]) == 0);
-  }
+  binlog_writer *w = open_writer(log, flags);
+  start(running, workers, w, until_closed);
   for (int i = 0; i < THREADS; i++)
-    while (__atomic_load_n(&workers[i].last_id, __ATOMIC_ACQUIRE) == 0) usleep(100);
-  usleep(20000);
+    while (__atomic_load_n(&workers[i].last_id, __ATOMIC_ACQUIRE) == 0) pause_for(100000);
+  pause_for(20000000);
   CHECK_OK(binlog_writer_close(w, &err), err);
   uint64_t made = 0;
   for (int i = 0; i < THREADS; i++) {

@@ -4,33 +4,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::appends::{in_memory, options, strict};
 use crate::common::*;
 use binlog::io::{Fault, MemoryDirectory, Operation};
 use binlog::rolling::{Period, RollOptions};
-use binlog::{
-    AppenderOptions, Clock, FullDisk, Kind, Lag, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer,
-    WriterOptions,
-};
-
-/// Without the default flush interval, which a slow machine would reach.
-fn options() -> WriterOptions {
-    WriterOptions { flush: Lag::default(), ..WriterOptions::default() }
-}
-
-fn in_memory(options: WriterOptions) -> (MemoryDirectory, Writer) {
-    let directory = MemoryDirectory::new();
-    let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
-    (directory, writer)
-}
+use binlog::{AppenderOptions, Clock, FullDisk, Kind, Lag, MetadataBuf, NewRecord, Writer, WriterOptions};
 
 fn full(directory: &MemoryDirectory) {
     let fault = Fault { from: 0, times: usize::MAX, errno: libc::ENOSPC, only: Some(Operation::Write) };
     directory.set_fault(Some(fault));
-}
-
-fn strict(directory: &MemoryDirectory) -> Reader {
-    Reader::open(Arc::new(directory.clone()), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
-        .unwrap()
 }
 
 fn payloads(directory: &MemoryDirectory) -> Vec<Vec<u8>> {

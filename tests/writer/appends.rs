@@ -14,11 +14,11 @@ use binlog::{
 };
 
 /// Without the default flush interval, which a slow machine would reach.
-fn options() -> WriterOptions {
+pub fn options() -> WriterOptions {
     WriterOptions { flush: Lag::default(), ..WriterOptions::default() }
 }
 
-fn in_memory(options: WriterOptions) -> (MemoryDirectory, Writer) {
+pub fn in_memory(options: WriterOptions) -> (MemoryDirectory, Writer) {
     let directory = MemoryDirectory::new();
     let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
     (directory, writer)
@@ -28,7 +28,7 @@ fn read_back(directory: &MemoryDirectory) -> Vec<Row> {
     rows_of(&strict(directory))
 }
 
-fn strict(directory: &MemoryDirectory) -> Reader {
+pub fn strict(directory: &MemoryDirectory) -> Reader {
     Reader::open(Arc::new(directory.clone()), ReaderOptions { mode: ReaderMode::Strict, ..ReaderOptions::default() })
         .unwrap()
 }

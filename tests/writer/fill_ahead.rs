@@ -1,7 +1,6 @@
 //! Segments that are filled with zeros ahead of their blocks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::common::quota::Quota;
 use crate::common::*;
@@ -12,7 +11,8 @@ const FIRST: &str = "default.0000000001.binlog";
 const SECOND: &str = "default.0000000002.binlog";
 
 fn each_record() -> WriterOptions {
-    WriterOptions { sync: Lag { records: Some(1), ..Lag::default() }, ..WriterOptions::default() }
+    let sync = Lag { records: Some(1), ..Lag::default() };
+    WriterOptions { sync, fill_ahead: 1 << 20, ..WriterOptions::default() }
 }
 
 fn open(directory: &MemoryDirectory, options: WriterOptions) -> Writer {
@@ -77,7 +77,7 @@ fn a_segment_is_filled_ahead_when_each_record_is_synced_and_ends_with_its_last_b
 #[test]
 fn a_segment_is_cut_before_its_trailer_is_written_and_not_closed_if_that_fails() {
     let directory = MemoryDirectory::new();
-    let options = WriterOptions { fill_ahead: Some(1 << 20), ..WriterOptions::default() };
+    let options = WriterOptions { fill_ahead: 1 << 20, ..WriterOptions::default() };
     let writer = open(&directory, options);
     writer.append(1, b"a record").unwrap();
     writer.flush().unwrap();
@@ -97,20 +97,11 @@ fn a_segment_is_cut_before_its_trailer_is_written_and_not_closed_if_that_fails()
 }
 
 #[test]
-fn nothing_is_filled_without_a_policy_that_syncs_often_nor_when_it_is_switched_off() {
-    let lag = |records, interval| Lag { records, interval, ..Lag::default() };
-    let policies = [
-        (lag(Some(1), None), None, true),
-        (lag(Some(64), None), None, true),
-        (lag(Some(65), None), None, false),
-        (lag(None, Some(Duration::from_millis(10))), None, true),
-        (lag(None, Some(Duration::from_millis(11))), None, false),
-        (Lag { bytes: Some(64 << 10), ..Lag::default() }, None, true),
-        (Lag::default(), None, false),
-        (Lag::default(), Some(4096), true),
-        (lag(Some(1), None), Some(0), false),
-    ];
-    for (sync, fill_ahead, is_filled) in policies {
+fn nothing_is_filled_unless_that_is_asked_for() {
+    let each = Lag { records: Some(1), ..Lag::default() };
+    for (sync, fill_ahead, is_filled) in
+        [(each, 0, false), (Lag::default(), 0, false), (each, 1 << 20, true), (Lag::default(), 4096, true)]
+    {
         let directory = MemoryDirectory::new();
         let writer = open(&directory, WriterOptions { sync, fill_ahead, ..WriterOptions::default() });
         writer.append(1, b"a record").unwrap();
@@ -118,7 +109,7 @@ fn nothing_is_filled_without_a_policy_that_syncs_often_nor_when_it_is_switched_o
         assert_eq!(has_space(&directory.contents(FIRST).unwrap()), is_filled, "{sync:?} {fill_ahead:?}");
         assert_eq!(split(&directory, FIRST).1 > 0, is_filled, "{sync:?} {fill_ahead:?}");
     }
-    let too_much = WriterOptions { fill_ahead: Some((64 << 20) + 1), ..WriterOptions::default() };
+    let too_much = WriterOptions { fill_ahead: (64 << 20) + 1, ..WriterOptions::default() };
     let refused = Writer::open(Arc::new(MemoryDirectory::new()), too_much).err().unwrap();
     assert_eq!(refused.kind(), Kind::Invalid);
 }
@@ -207,7 +198,7 @@ fn zeros_in_place_of_what_was_durable_are_damage() {
 fn a_trailer_before_zeros_is_the_end_and_the_first_sync_cuts_them_off() {
     // The power went when a segment was closed: its trailer had reached the disk, and its new length had not.
     let directory = MemoryDirectory::new();
-    let writer = open(&directory, WriterOptions { fill_ahead: Some(1 << 20), ..WriterOptions::default() });
+    let writer = open(&directory, WriterOptions { fill_ahead: 1 << 20, ..WriterOptions::default() });
     writer.append(1, b"the first segment").unwrap();
     let all = Fault { from: 0, times: usize::MAX, errno: libc::EIO, only: Some(Operation::Sync) };
     directory.set_fault(Some(all));
@@ -264,7 +255,7 @@ fn on_a_disk_with_no_space_for_zeros_records_are_appended_as_long_as_they_fit() 
         assert_eq!(writer.position().unwrap().durable, id);
         id
     };
-    let (with, without) = (filled(None), filled(Some(0)));
+    let (with, without) = (filled(1 << 20), filled(0));
     assert!(with > 200 && with.abs_diff(without) <= 2, "{with} records with filling, {without} without");
 }
 

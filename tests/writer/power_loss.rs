@@ -12,6 +12,8 @@ use binlog::io::{PowerDirectory, Survival};
 use binlog::rolling::{Period, RollOptions};
 use binlog::{Codec, Lag, Writer, WriterOptions, FIRST_NAMED_TYPE};
 
+/// Bytes of a step in which a log is filled ahead, where it is.
+const FILLED: u64 = 1 << 20;
 /// The parameter of a log whose records come through an appender.
 const APPENDER: &str = "appender";
 
@@ -59,15 +61,30 @@ fn policies() -> [(&'static str, WriterOptions); 9] {
     };
     [
         ("no policy", options()),
-        ("each record synced", WriterOptions { sync: every(1), codec: if_available(Codec::Lz4), ..options() }),
-        ("each record flushed, every third synced", WriterOptions { flush: every(1), sync: every(3), ..options() }),
+        (
+            "each record synced",
+            WriterOptions { sync: every(1), fill_ahead: FILLED, codec: if_available(Codec::Lz4), ..options() },
+        ),
+        (
+            "each record flushed, every third synced",
+            WriterOptions { flush: every(1), sync: every(3), fill_ahead: FILLED, ..options() },
+        ),
         (
             "by bytes, compressed",
-            WriterOptions { flush: bytes(5000), sync: bytes(20_000), codec: if_available(Codec::Zstd), ..options() },
+            WriterOptions {
+                flush: bytes(5000),
+                sync: bytes(20_000),
+                fill_ahead: FILLED,
+                codec: if_available(Codec::Zstd),
+                ..options()
+            },
         ),
         ("rolling by records", WriterOptions { roll: roll.clone(), ..options() }),
         ("rolling in the background", WriterOptions { roll, background: true, flush: often, ..options() }),
-        ("in the background", WriterOptions { background: true, flush: often, sync: often, ..options() }),
+        (
+            "in the background",
+            WriterOptions { background: true, flush: often, sync: often, fill_ahead: FILLED, ..options() },
+        ),
         ("through an appender", WriterOptions { sync: bytes(9000), ..through_an_appender() }),
         ("through an appender, in the background", WriterOptions { background: true, ..through_an_appender() }),
     ]

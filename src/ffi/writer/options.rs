@@ -99,9 +99,8 @@ pub struct binlog_writer_options {
     pub ship: *const binlog_ship_options,
     /// How many bytes a segment is filled with zeros ahead of its blocks: an fdatasync then commits data alone, which
     /// on ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
-    /// everything is written twice; where a sync contains much data, nothing is filled. 0 = 1 MiB if the sync policy is
-    /// to sync at least every 64 records, 64 KiB or 10 ms, and never otherwise; UINT64_MAX = never; at most 64 MiB. A
-    /// segment is filled only if it was begun so.
+    /// everything is written twice; where a sync contains much data, nothing is filled. 1 MiB is good for a log that is
+    /// synced with each record or each few. 0 = never; at most 64 MiB. A segment is filled only if it was begun so.
     pub fill_ahead_bytes: u64,
     /// Must be 0.
     pub reserved: [u64; 4],
@@ -207,11 +206,7 @@ fn sizes(given: &binlog_writer_options, options: &mut WriterOptions) {
     if given.record_max_bytes != 0 {
         options.record_max_bytes = given.record_max_bytes;
     }
-    options.fill_ahead = match given.fill_ahead_bytes {
-        0 => None,
-        u64::MAX => Some(0),
-        bytes => Some(bytes),
-    };
+    options.fill_ahead = given.fill_ahead_bytes;
     options.flush = Lag {
         records: nonzero(given.flush_records),
         bytes: nonzero(given.flush_bytes),

@@ -58,6 +58,9 @@ func TestEachFunctionOfTheHeaderIsCalledAtOneSite(t *testing.T) {
 	}
 	for _, function := range functions {
 		name := function[1]
+		if strings.HasPrefix(name, "binlog_appender_") {
+			continue // not in this binding: in Go, appenders would stage in memory of its own
+		}
 		if name == "binlog_error_free" {
 			continue // shim.c frees what it took, or could not take
 		}
@@ -102,6 +105,9 @@ func TestEachFieldOfTheHeadersOptionsIsSet(t *testing.T) {
 		t.Fatalf("only %d structs of options were found in the header", len(structs))
 	}
 	for _, each := range structs {
+		if each[1] == "binlog_appender_options" {
+			continue // not in this binding
+		}
 		fields := regexp.MustCompile(`(\w+)(?:\[\d+\])?;`).FindAllStringSubmatch(each[2], -1)
 		for _, field := range fields {
 			name := field[1]

@@ -129,6 +129,7 @@ const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena,
   options->full_disk = (uint32_t)INT("fullDisk");
   options->full_disk_wait_ms = (uint64_t)LONG("fullDiskWaitMillis");
   options->index_bytes = (uint64_t)LONG("indexBytes");
+  options->fill_ahead_bytes = (uint64_t)LONG("fillAheadBytes");
   options->roll = roll_options_of(env, arena, OBJECT("roll", "Lio/binlog/NativeOptions$Roll;"));
   options->keep = retention_of(env, arena, OBJECT("keep", "Lio/binlog/NativeOptions$Keep;"));
   options->require = required_of(env, arena, OBJECT("require", "Lio/binlog/NativeOptions$Require;"));

@@ -30,6 +30,7 @@ final class NativeOptions {
     int fullDisk;
     long fullDiskWaitMillis;
     long indexBytes;
+    long fillAheadBytes;
     @Nullable Roll roll;
     @Nullable Keep keep;
     @Nullable Require require;

@@ -62,6 +62,7 @@ public final class WriterOptions {
     options.fullDisk = set.fullDisk.ordinal();
     options.fullDiskWaitMillis = set.fullDiskWaitMillis;
     options.indexBytes = set.indexBytes;
+    options.fillAheadBytes = set.fillAheadBytes;
     options.roll = set.roll == null ? null : set.roll.toNative(owner, failures);
     options.keep = set.keep == null ? null : set.keep.toNative();
     options.require = set.require == null ? null : set.require.toNative();
@@ -96,6 +97,7 @@ public final class WriterOptions {
       "fullDisk", set.fullDisk,
       "fullDiskWaitMillis", set.fullDiskWaitMillis,
       "indexBytes", set.indexBytes,
+      "fillAheadBytes", set.fillAheadBytes,
       "roll", set.roll,
       "keep", set.keep,
       "require", set.require,
@@ -156,6 +158,7 @@ public final class WriterOptions {
     private FullDisk fullDisk = FullDisk.FAIL;
     private long fullDiskWaitMillis;
     private long indexBytes;
+    private long fillAheadBytes;
     private @Nullable RollOptions roll;
     private @Nullable Retention keep;
     private @Nullable Required require;
@@ -400,6 +403,20 @@ public final class WriterOptions {
      */
     public Builder indexBytes(long bytes) {
       indexBytes = Text.notNegative(bytes, "an index for each number of bytes");
+      return this;
+    }
+
+    /**
+     * Fills a segment with zeros ahead of its blocks, so many bytes at a time: a sync then commits data alone, which on
+     * ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
+     * everything is written twice. For logs that are synced with each record or each few; 1 MiB is a good length.
+     *
+     * @param bytes up to 64 MiB; 0 = never
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder fillAheadBytes(long bytes) {
+      fillAheadBytes = Text.notNegative(bytes, "a number of bytes to fill ahead");
       return this;
     }
 

@@ -321,6 +321,7 @@ class WritingTest {
             .fullDisk(FullDisk.WAIT)
             .fullDiskWait(Duration.ofSeconds(1))
             .indexBytes(4096)
+            .fillAheadBytes(1 << 20)
             .roll(RollOptions.builder().period(Duration.ofHours(1)).age(Duration.ofDays(1)).records(500)
                 .zone(java.time.ZoneId.of("Europe/Berlin")).nameTemplate("{name}-{seq}-%Y").build())
             .keep(Retention.builder().age(Duration.ofDays(1)).segments(3).bytes(1 << 30).build())
