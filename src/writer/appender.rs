@@ -49,7 +49,7 @@ use crate::record::NewRecord;
 ///             appender.close() // returns the id of the last of them
 ///         });
 ///     }
-///     binlog::Result::Ok(())
+///     Ok::<(), binlog::Error>(())
 /// })?;
 /// writer.sync()?;
 /// assert_eq!(writer.position()?.durable, 4000);
