@@ -1,6 +1,7 @@
 //! Whole files compressed with gzip or zstd, recognized by their first bytes and read as the bytes inside.
 
-use std::io::{BufReader, Read, Result};
+use std::io::{BufRead, BufReader, Read, Result};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -47,15 +48,23 @@ struct Inflated {
 }
 
 struct Stream {
+    form: Form,
+    file: Arc<dyn File>,
     reader: Box<dyn Read + Send>,
+    bytewise: Arc<AtomicBool>,
     /// The last decompressed bytes, and their offset.
     step: Vec<u8>,
     at: u64,
 }
 
+/// Decoders decompress this far ahead of what they return, at most.
+const AHEAD: u64 = 64 << 10;
+
 impl Stream {
     fn start(form: Form, file: &Arc<dyn File>) -> Result<Self> {
-        let source = BufReader::with_capacity(64 << 10, Sequential { file: file.clone(), at: 0 });
+        let bytewise = Arc::new(AtomicBool::new(false));
+        let buffered = BufReader::with_capacity(64 << 10, Sequential { file: file.clone(), at: 0 });
+        let source = Source { buffered, bytewise: bytewise.clone() };
         let reader: Box<dyn Read + Send> = match form {
             #[cfg(feature = "gzip")]
             Form::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
@@ -68,7 +77,7 @@ impl Stream {
             #[allow(unreachable_patterns)]
             _ => Box::new(source),
         };
-        Ok(Stream { reader, step: vec![], at: 0 })
+        Ok(Stream { form, file: file.clone(), reader, bytewise, step: vec![], at: 0 })
     }
 
     fn end(&self) -> u64 {
@@ -79,6 +88,26 @@ impl Stream {
     /// reason.
     fn next(&mut self) -> Result<Option<InflatedEnd>> {
         self.at = self.end();
+        let end = self.decompress()?;
+        if self.bytewise.load(Relaxed) || end.as_ref().is_none_or(|end| end.broken.is_none()) {
+            return Ok(end);
+        }
+        // Decoders do not return what they have decompressed in the call that fails. They are given the bytes before the
+        // failure once more, one by one, so that what each of them completes is returned.
+        let at = self.at;
+        *self = Stream::start(self.form, &self.file)?;
+        loop {
+            self.bytewise.store(self.at + AHEAD >= at, Relaxed);
+            let end = self.decompress()?;
+            if self.at >= at || end.is_some() {
+                return Ok(end);
+            }
+            self.at = self.end();
+        }
+    }
+
+    /// Fills the step; returns the end of the stream and its reason, when it ends within the step.
+    fn decompress(&mut self) -> Result<Option<InflatedEnd>> {
         memory::resize(&mut self.step, STEP)?;
         let mut done = 0;
         let mut broken = None;
@@ -99,6 +128,31 @@ impl Stream {
         }
         self.step.truncate(done);
         Ok((done < STEP).then(|| InflatedEnd { at: self.end(), broken }))
+    }
+}
+
+/// The compressed bytes, all that are buffered or one at a time.
+struct Source {
+    buffered: BufReader<Sequential>,
+    bytewise: Arc<AtomicBool>,
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let n = self.fill_buf()?.read(buffer)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+impl BufRead for Source {
+    fn fill_buf(&mut self) -> Result<&[u8]> {
+        let there = self.buffered.fill_buf()?;
+        Ok(if self.bytewise.load(Relaxed) { &there[..there.len().min(1)] } else { there })
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.buffered.consume(n);
     }
 }
 

@@ -506,6 +506,59 @@ fn a_flipped_bit_of_a_compressed_file_hides_no_record_of_other_segments() {
     }
 }
 
+/// The bytes compressed in pieces of 1,000, and for each piece the place where the compressed bytes of the next one begin.
+#[cfg(all(feature = "gzip", feature = "zstd"))]
+fn packed_in_pieces(bytes: &[u8], by_gzip: bool) -> (Vec<u8>, Vec<usize>) {
+    use std::io::Write;
+    fn pieces<W: Write>(mut encoder: W, bytes: &[u8], so_far: impl Fn(&W) -> usize) -> (W, Vec<usize>) {
+        let mut ends = vec![];
+        for piece in bytes.chunks(1000) {
+            encoder.write_all(piece).unwrap();
+            encoder.flush().unwrap();
+            ends.push(so_far(&encoder));
+        }
+        (encoder, ends)
+    }
+    if by_gzip {
+        let encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::default());
+        let (encoder, ends) = pieces(encoder, bytes, |encoder| encoder.get_ref().len());
+        return (encoder.finish().unwrap(), ends);
+    }
+    let encoder = zstd::stream::write::Encoder::new(vec![], 3).unwrap();
+    let (encoder, ends) = pieces(encoder, bytes, |encoder| encoder.get_ref().len());
+    (encoder.finish().unwrap(), ends)
+}
+
+/// Decoders fail with a call that has decompressed a part: bytes that make them fail at once stand behind each piece.
+#[cfg(all(feature = "gzip", feature = "zstd"))]
+#[test]
+fn all_that_a_broken_compression_completes_before_it_breaks_is_read() {
+    let log = a_log(3, Codec::None);
+    let whole = log.directory.contents(&name(2)).unwrap();
+    let segment = Segment::parse(&whole);
+    for by_gzip in [true, false] {
+        let (good, ends) = packed_in_pieces(&whole, by_gzip);
+        let directory = copy_of(&log.directory);
+        directory.remove(&name(2)).unwrap();
+        for (i, end) in ends.into_iter().enumerate() {
+            let mut bytes = good.clone();
+            // A block of a type that is reserved, in both.
+            bytes[end..].fill(0xff);
+            directory.set_contents(&format!("{}.{}", name(2), if by_gzip { "gz" } else { "zst" }), bytes);
+            let there = whole.len().min(1000 * (i + 1));
+            // Zeros fill the last page of a block; it is whole without them.
+            let ids = |whole: &dyn Fn(&layout::Block) -> bool| -> BTreeSet<u64> {
+                segment.blocks.iter().filter(|block| whole(block)).flat_map(|block| block.ids()).collect()
+            };
+            let (kept, begun) = (ids(&|block| block.end() <= there), ids(&|block| block.offset < there));
+            let shown = salvage(&directory, Way::Next).rows.into_iter().map(|row| row.id);
+            let shown: BTreeSet<u64> = shown.filter(|id| (31..=60).contains(id)).collect();
+            let what = format!("gzip {by_gzip}: {there} of {} bytes are whole", whole.len());
+            assert!(shown.is_superset(&kept) && shown.is_subset(&begun), "{what}: {shown:?} of {kept:?} and {begun:?}");
+        }
+    }
+}
+
 #[test]
 fn records_that_are_only_claimed_lost_hide_no_segment() {
     let log = a_log(3, Codec::None);

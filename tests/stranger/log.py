@@ -36,14 +36,21 @@ class End:
 # ------------------------------------------------------------------------------------------------------------------- files
 
 def inflate(data):
-    """The contents of a file that is compressed as a whole, and what is wrong with its end, if anything.
-    Page: a cut or damaged stream is not mentioned; what comes out before is read, and then there is damage."""
+    """The contents of a file that is compressed as a whole, and what is wrong with its end, if anything."""
     if data[:2] == GZIP:
         begin, error = (lambda: zlib.decompressobj(31)), zlib.error
     elif seg.zstandard:
         begin, error = (lambda: seg.zstandard.ZstdDecompressor().decompressobj()), seg.zstandard.ZstdError
     else:
         raise CannotDecode("a file compressed with Zstandard, and the Python package `zstandard` is not installed")
+    contents, problem = inflate_by(data, begin, error, 1 << 16)
+    if problem:
+        # What the other bytes of a piece complete is not returned when one of them is wrong.
+        contents, problem = inflate_by(data, begin, error, 1)
+    return contents, problem
+
+
+def inflate_by(data, begin, error, piece):
     out, at = [], 0
     try:
         while at < len(data):
@@ -51,7 +58,7 @@ def inflate(data):
             while not stream.eof:
                 if at >= len(data):
                     return b"".join(out), "the compressed stream is cut short"
-                chunk = data[at:at + 256]
+                chunk = data[at:at + piece]
                 out.append(stream.decompress(chunk))
                 at += len(chunk)
             at -= len(stream.unused_data)

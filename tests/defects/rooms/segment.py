@@ -356,6 +356,13 @@ DEFECTS = [
         "reader::salvage_logs::a_file_whose_compression_breaks_off_is_read_up_to_there_and_those_behind_it_as_well",
     ),
     defect(
+        "what a decoder completes in the call that fails is not read",
+        "src/io/inflate.rs",
+        "            self.bytewise.store(self.at + AHEAD >= at, Relaxed);\n",
+        "",
+        "reader::salvage_logs::all_that_a_broken_compression_completes_before_it_breaks_is_read",
+    ),
+    defect(
         "durable ends in a segment without a beginning are not asked",
         "src/segment/remains.rs",
         "remains.was_durable |= header.durable_end > 0;",
