@@ -56,14 +56,23 @@ impl Returned {
     }
 }
 
+/// Which calls the threads make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Calls {
+    All,
+    /// Nine of ten append, so that memory runs out.
+    Busy,
+    /// Threads that name types wait for memory.
+    Naming,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Scenario {
     faults: Faults,
     full_disk: FullDisk,
     threads: usize,
     calls: usize,
-    /// Nine of ten calls append, so that memory runs out.
-    busy: bool,
+    calls_of: Calls,
 }
 
 fn options(scenario: Scenario, returned: &Arc<Returned>) -> WriterOptions {
@@ -102,14 +111,15 @@ fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) -
         let mut dice = thread_rng();
         let mark = thread << 32 | call;
         let payload = |len: usize| -> Vec<u8> { mark.to_le_bytes().into_iter().cycle().take(len).collect() };
-        let kind = if scenario.busy {
-            [0, 0, 0, 0, 0, 12, 12, 12, 12, 10][dice.gen_range(0..10)]
-        } else {
-            dice.gen_range(0..17)
+        let kind = match scenario.calls_of {
+            Calls::All => dice.gen_range(0..17),
+            Calls::Busy => [0, 0, 0, 0, 0, 12, 12, 12, 12, 10][dice.gen_range(0..10)],
+            Calls::Naming => [0, 6][dice.gen_range(0..2)],
         };
+        let is_busy = scenario.calls_of != Calls::All;
         match kind {
             0..=3 => {
-                let len = if scenario.busy { BLOCK } else { [9, BLOCK / 3, BLOCK / 2][dice.gen_range(0..3)] };
+                let len = if is_busy { BLOCK } else { [9, BLOCK / 3, BLOCK / 2][dice.gen_range(0..3)] };
                 let payload = payload(len);
                 one(returned, writer.append(7, &payload), 7, &payload);
             }
@@ -151,7 +161,7 @@ fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) -
             }
             12..=15 => {
                 let Some(open) = &mut appender else { continue };
-                let len = if scenario.busy { BLOCK } else { [9, BLOCK / 2, 2 * BLOCK][dice.gen_range(0..3)] };
+                let len = if is_busy { BLOCK } else { [9, BLOCK / 2, 2 * BLOCK][dice.gen_range(0..3)] };
                 let payload = payload(len);
                 match open.append(STAGED, &payload) {
                     Ok(true) => mine.push(mark),
@@ -322,34 +332,39 @@ const FULL: Faults = Faults { full: 30, syncs: 0, most: 6 };
 
 #[test]
 fn nothing_is_lost_or_repeated_when_nothing_fails() {
-    explore(Scenario { faults: NO_FAULTS, full_disk: FullDisk::Fail, threads: 3, calls: 5, busy: false });
+    explore(Scenario { faults: NO_FAULTS, full_disk: FullDisk::Fail, threads: 3, calls: 5, calls_of: Calls::All });
 }
 
 #[test]
 fn ids_and_type_numbers_are_unique_and_what_was_acknowledged_is_there_when_writes_fail() {
-    explore(Scenario { faults: FULL, full_disk: FullDisk::Fail, threads: 3, calls: 8, busy: false });
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Fail, threads: 3, calls: 8, calls_of: Calls::All });
+}
+
+#[test]
+fn a_name_that_threads_wait_to_give_gets_one_number() {
+    explore(Scenario { faults: NO_FAULTS, full_disk: FullDisk::Fail, threads: 3, calls: 6, calls_of: Calls::Naming });
 }
 
 #[test]
 fn a_full_disk_that_is_waited_for_blocks_no_call_for_ever() {
-    explore(Scenario { faults: FULL, full_disk: FullDisk::Wait(None), threads: 3, calls: 6, busy: false });
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Wait(None), threads: 3, calls: 6, calls_of: Calls::All });
 }
 
 #[test]
 fn what_a_full_disk_drops_is_counted_and_takes_no_id() {
-    explore(Scenario { faults: FULL, full_disk: FullDisk::Drop, threads: 3, calls: 8, busy: false });
+    explore(Scenario { faults: FULL, full_disk: FullDisk::Drop, threads: 3, calls: 8, calls_of: Calls::All });
 }
 
 #[test]
 fn no_call_waits_for_ever_after_a_failed_sync_and_what_was_durable_before_is_there() {
     let faults = Faults { full: 5, syncs: 15, most: 3 };
-    explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 6, busy: false });
+    explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 6, calls_of: Calls::All });
 }
 
 #[test]
 fn no_call_waits_for_memory_for_ever_whatever_fails() {
     let failing_syncs = Faults { full: 0, syncs: 50, most: 1 };
     for faults in [NO_FAULTS, FULL, failing_syncs] {
-        explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 10, busy: true });
+        explore(Scenario { faults, full_disk: FullDisk::Fail, threads: 3, calls: 10, calls_of: Calls::Busy });
     }
 }

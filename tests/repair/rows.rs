@@ -115,7 +115,7 @@ fn seal(bytes: &mut [u8], block: &layout::Block) {
 
 #[test]
 fn names_of_types_survive_the_block_that_gave_them() {
-    for file in [FIRST, SECOND] {
+    for (file, with_index) in [(FIRST, false), (SECOND, false), (FIRST, true), (SECOND, true)] {
         let directory = a_log();
         let mut lost = vec![];
         change(&directory, file, |bytes| {
@@ -125,6 +125,10 @@ fn names_of_types_survive_the_block_that_gave_them() {
             for block in &segment.blocks[..=with_record] {
                 bytes[block.offset + 20] ^= 1;
                 lost.extend(block.ids());
+            }
+            // The other segment has the names, too.
+            for block in segment.blocks.iter().filter(|block| with_index && block.kind == layout::INDEX) {
+                bytes[block.offset + 20] ^= 1;
             }
         });
         let (rows, losses) = named(&directory, ReaderMode::Salvage);

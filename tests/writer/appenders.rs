@@ -39,21 +39,26 @@ fn each_call_of_the_writer_collects_what_was_appended_before() {
         for (name, call) in calls {
             let (directory, writer) = in_memory(WriterOptions { background, ..options() });
             let mut appenders = [writer.appender().unwrap(), writer.appender().unwrap()];
-            for round in 1..=3 {
+            let mut appended = 0;
+            for is_alone in [false, true, true] {
                 for appender in &mut appenders {
                     appender.append(1, b"staged").unwrap();
                 }
-                writer.append(1, b"the writer's").unwrap();
+                // Without it, everything that has an id is durable already.
+                if !is_alone {
+                    writer.append(1, b"the writer's").unwrap();
+                }
+                appended += if is_alone { 2 } else { 3 };
                 call(&writer).unwrap();
                 let position = writer.position().unwrap();
-                assert_eq!((position.appended, position.flushed), (3 * round, 3 * round), "{name}");
+                assert_eq!((position.appended, position.flushed), (appended, appended), "{name}");
                 if name != "flush" {
-                    assert_eq!(position.durable, 3 * round, "{name}");
+                    assert_eq!(position.durable, appended, "{name}");
                 }
             }
             drop(appenders);
             writer.close().unwrap();
-            assert_eq!(payloads(&directory).len(), 9);
+            assert_eq!(payloads(&directory).len(), 7);
         }
     }
 }

@@ -177,6 +177,9 @@ fn fail_every_operation(background: bool, times: usize, errno: i32, only: Option
                 }
                 ledger.acknowledged = ledger.taken.len();
             }
+            if only == Some(Operation::Write) {
+                assert_eq!(bytes_behind_the_last_block(&directory), 0, "{what}, before the close");
+            }
             let closed = writer.close();
             if closed.is_ok() {
                 ledger.acknowledged = ledger.taken.len();

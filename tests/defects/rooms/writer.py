@@ -170,7 +170,7 @@ DEFECTS = [
         "src/writer/append.rs",
         "        if let Some(number) = room.number_of(name) {\n            return Ok(number);\n        }\n",
         "",
-        IN_MODEL,
+        "model::a_name_that_threads_wait_to_give_gets_one_number",
     ),
     defect(
         "the end of the segment is not looked at again after the wait for room",
