@@ -700,6 +700,72 @@ binlog_status binlog_appender_open(struct binlog_writer *BINLOG_NONNULL writer,
                                    struct binlog_error **err);
 
 /**
+ * The head of memory in which a program stages records by itself: see binlog_appender_open_area. The program stores
+ * `end`, the library all other fields.
+ */
+typedef struct binlog_area {
+  /** Bytes of frames that are complete, counted from the end of this head. */
+  uint64_t end;
+  /** 0. */
+  uint64_t reserved[7];
+  /** Frames may be completed up to this many bytes; 0 = call the library before the next one. */
+  uint64_t limit;
+  /** Bytes of frames that the library has taken. */
+  uint64_t taken;
+  /** Frames may be completed at this time and later, in nanoseconds since the Unix epoch. */
+  int64_t from_ns;
+  /** Frames may be completed before this time. */
+  int64_t until_ns;
+  /** Numbers of named types have to be below this one. */
+  uint32_t types_end;
+  /** 0. */
+  uint32_t reserved2[7];
+} binlog_area;
+
+/**
+ * Opens an appender whose program stages records by itself, for languages in which a call of the library costs more
+ * than a record; the Java and the Go binding use it. `memory` is aligned to 8 and has `size` bytes: a binlog_area, and
+ * then 1,024 to 1,048,576 bytes for packed frames (see binlog_packed_put), which the library reads until
+ * binlog_appender_close has returned. Otherwise this is binlog_appender_open, and the functions of appenders can be
+ * used as well; records keep their order.
+ *
+ * To stage a record, the program, in the thread that uses the appender,
+ *
+ * 1. reads `limit`, and compares: the frame has to end at or before it, the time now has to be at or after `from_ns`
+ *    and before `until_ns`, and a type of 2^30 or more below `types_end`. If one of these is not so, it calls
+ *    binlog_appender_append_record instead;
+ * 2. writes the frame at `end`: its time, which is taken as it is, also 0; no flag but BINLOG_RECORD_TIME;
+ * 3. stores the new `end` atomically, and then loads `limit` atomically, both sequentially consistent
+ *    (memory_order_seq_cst in C11, volatile access of a VarHandle in Java, sync/atomic in Go). If `limit` is 0, it
+ *    calls binlog_appender_settle: the writer has taken records meanwhile, for a flush, a sync, a roll or a close, and
+ *    may have missed this one.
+ *
+ * Every function of this appender may change the area: the program reads `end` and `limit` again after it. Bytes
+ * before `end` must not be changed. What the program stages is handed over as what an appender stages, and lost with
+ * the process as that. Memory: twice that of an appender, and the program's.
+ *
+ * Returns BINLOG_OK, or what binlog_appender_open returns; BINLOG_E_INVALID for other memory. Frames that are none, of
+ * an unknown type or too large are not taken, nor what follows them until the next call, which then returns
+ * BINLOG_E_INVALID or BINLOG_E_TOO_LARGE with the place.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_open_area(struct binlog_writer *BINLOG_NONNULL writer,
+                                        const struct binlog_appender_options *options,
+                                        struct binlog_area *BINLOG_NONNULL memory,
+                                        size_t size,
+                                        struct binlog_appender **BINLOG_NONNULL out,
+                                        struct binlog_error **err);
+
+/**
+ * Takes the records that the program has staged in its area. One thread at a time. Returns BINLOG_OK when all of them
+ * are taken, and what was staged before counts as appended; BINLOG_E_INVALID when the writer is closed and the last
+ * record is not in its log; BINLOG_E_INVALID or BINLOG_E_TOO_LARGE for frames that were refused; BINLOG_E_FAILED after
+ * an fsync has failed; BINLOG_E_FORKED in a child.
+ */
+BINLOG_CHECKED
+binlog_status binlog_appender_settle(struct binlog_appender *BINLOG_NONNULL appender, struct binlog_error **err);
+
+/**
  * Appends a record with the current time: `len` bytes at `data` (NULL when 0), which are not needed after the call. Type
  * and payload are as with binlog_writer_append. One thread at a time.
  *

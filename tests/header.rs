@@ -22,6 +22,7 @@ fn the_committed_header_is_the_generated_one() {
         "writer/open",
         "writer/append",
         "writer/appender",
+        "writer/area",
         "writer/control",
         "reader",
         "filter",

@@ -1,9 +1,11 @@
 //! Appends from one thread, without a lock: records are staged in a buffer of the appender's own, and get their ids when
 //! that is handed over to the writer.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::append::{NewRun, Plain, Sums, ToPlace, Unplaced};
+use super::area::Area;
 use super::buffer::Buffer;
 use super::filling::Ticker;
 use super::pace::Pace;
@@ -67,6 +69,10 @@ pub struct Appender {
     pace: Pace,
     /// Each record is flushed or synced: nothing is staged.
     each: bool,
+    /// The program stages records in memory of its own.
+    has_area: bool,
+    /// A spare buffer was made for that, which is the writer's now unless it is still there.
+    had_spare: bool,
 }
 
 impl Writer {
@@ -95,7 +101,8 @@ impl Writer {
         parts.filling.lock().appenders.add(slot.clone());
         let clock = Ticker::new(&parts.options.clock);
         let limits = Limits { bytes, records };
-        Ok(Appender { parts, slot, staging, clock, limits, pace: Pace::default(), each: records == 1 })
+        let (pace, each) = (Pace::default(), records == 1);
+        Ok(Appender { parts, slot, staging, clock, limits, pace, each, has_area: false, had_spare: false })
     }
 }
 
@@ -170,11 +177,97 @@ impl Appender {
     /// collected what was staged, this succeeds. Dropping an appender hands over what is staged, without the flush.
     pub fn close(mut self) -> Result<u64> {
         self.parts.health.check_call()?;
+        let settled = if self.has_area { self.settle() } else { Ok(()) };
         let written = match self.write_out() {
             Err(error) if error.kind() == Kind::Invalid && self.parts.health.is_closed() => Ok(()),
             written => written,
         };
-        written.map(|()| self.slot.last_id())
+        written.and(settled).map(|()| self.slot.last_id())
+    }
+
+    /// Lets the program stage packed frames by itself, in `size` bytes of memory that begin with
+    /// [`super::area::Head`].
+    ///
+    /// # Safety
+    /// The memory is valid, and used as the documentation of binlog_appender_open_area says, until the appender is
+    /// dropped.
+    pub(crate) unsafe fn stage_in(&mut self, memory: NonNull<u8>, size: usize) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let area = unsafe { Area::new(memory, size, self.parts.options.record_max_bytes)? };
+        self.staging.enter().set_area(area, self.parts.options.block_bytes as usize);
+        self.has_area = true;
+        Ok(())
+    }
+
+    /// Makes a call after what the program has staged by itself, and lets it stage again.
+    #[inline(always)]
+    pub(crate) fn call<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        match self.has_area {
+            true => self.call_around_area(call),
+            false => call(self),
+        }
+    }
+
+    #[inline(never)]
+    fn call_around_area<T>(&mut self, call: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.settle()?;
+        if self.staging.enter().has_in_area() {
+            // They come before the call's.
+            return Err(no_memory(self.parts.options.block_bytes as usize));
+        }
+        let done = call(self);
+        self.open_area();
+        done
+    }
+
+    /// Takes what the program has staged by itself, and lets it stage again.
+    pub(crate) fn settle_area(&mut self) -> Result<()> {
+        let settled = self.settle();
+        self.open_area();
+        settled
+    }
+
+    /// Takes what the program has staged by itself. An error says that the last of these records is not in the log.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        self.parts.health.check_call()?;
+        let inside = self.parts.gate.enter();
+        if inside.is_err() {
+            // What it does not collect now is not in the log.
+            self.parts.gate.wait_until_collected();
+        }
+        let mut staging = self.staging.enter();
+        match inside {
+            Ok(_) => staging.take_area(),
+            Err(closed) if staging.has_in_area() => {
+                staging.discard_area();
+                return Err(closed);
+            }
+            Err(_) => (),
+        }
+        let Some(error) = staging.area_error() else { return Ok(()) };
+        staging.discard_area();
+        Err(error)
+    }
+
+    fn open_area(&mut self) {
+        if self.staging.enter().lacks_spare() {
+            let spare = Buffer::new(self.parts.options.block_bytes as usize);
+            self.note_spare_spent();
+            self.staging.enter().set_spare(spare);
+            self.had_spare = true;
+        }
+        let now = self.clock.now_ns();
+        let mut staging = self.staging.enter();
+        if let Some(since) = staging.open_area(&self.limits, &self.parts.schedule, now) {
+            self.slot.note_since(since);
+        }
+    }
+
+    /// The writer has a spare buffer of this appender, and one more than it is to have.
+    fn note_spare_spent(&mut self) {
+        if std::mem::take(&mut self.had_spare) {
+            self.parts.stage.remove_buffer();
+        }
     }
 
     /// Hands over what is staged, and writes what was handed over.
@@ -361,8 +454,19 @@ impl Appender {
         parts.or_when_full(Err(error), || again(self).map(|()| 1), || records).map(|taken| taken != 0)
     }
 
+    fn end_area(&mut self) {
+        let _ = self.settle();
+        let spare = self.staging.enter().remove_area();
+        if spare.is_none() {
+            self.note_spare_spent();
+        }
+    }
+
     /// Gives what is staged to the writer, and the buffer back.
     fn end(&mut self) {
+        if self.has_area {
+            self.end_area();
+        }
         let parts = &*self.parts;
         let inside = parts.gate.enter();
         let mut filling = parts.filling.lock();

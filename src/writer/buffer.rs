@@ -74,6 +74,11 @@ impl Buffer {
         (records, self.payload.len() as u64)
     }
 
+    /// Bytes of payload in it.
+    pub fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
     /// When the oldest record in it was appended.
     pub fn since(&self) -> i64 {
         self.since

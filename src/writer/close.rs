@@ -100,6 +100,7 @@ impl Parts {
         // A function that an appender's call has called may close the writer.
         self.gate.close(is_calling(self.health.caller()));
         self.collect(&mut self.filling.lock());
+        self.gate.note_collected();
     }
 
     fn close(&self) -> Result<()> {

@@ -234,7 +234,7 @@ impl Filling {
 }
 
 #[cold]
-fn refused_type(type_id: u32) -> Error {
+pub(super) fn refused_type(type_id: u32) -> Error {
     Error::invalid(match is_event(type_id) {
         true => format!("type {type_id:#x} has the top bit set: such types are the library's own events"),
         false => format!("type {type_id:#x} is 2^30 or more and was not given by this writer for a name"),

@@ -7,12 +7,15 @@ use crate::io::sync::{Condvar, Mutex};
 #[derive(Default)]
 pub(super) struct Gate {
     state: Mutex<State>,
+    /// Signalled when one has left, and when everything was collected.
     left: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     closed: bool,
+    /// Everything that appenders had staged was collected.
+    collected: bool,
     inside: usize,
 }
 
@@ -45,6 +48,20 @@ impl Gate {
         let mut state = self.state.lock();
         state.closed = true;
         while state.inside > 0 && !may_be_inside {
+            self.left.wait(&mut state);
+        }
+    }
+
+    /// Notes that the closing thread has collected from all appenders.
+    pub fn note_collected(&self) {
+        self.state.lock().collected = true;
+        self.left.notify_all();
+    }
+
+    /// Waits for that, when the gate is closed.
+    pub fn wait_until_collected(&self) {
+        let mut state = self.state.lock();
+        while !state.collected {
             self.left.wait(&mut state);
         }
     }

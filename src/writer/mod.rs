@@ -15,6 +15,7 @@
 
 mod append;
 mod appender;
+pub(crate) mod area;
 mod buffer;
 mod close;
 mod companions;

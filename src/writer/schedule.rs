@@ -98,6 +98,12 @@ impl Schedule {
         self.flush_interval.has_passed(since, now) || self.sync_interval.has_passed(since, now)
     }
 
+    /// When a record that was appended at `since` has to be flushed or synced by an interval.
+    pub fn overdue_at(&self, since: i64) -> i64 {
+        let nanos = self.flush_interval.0.min(self.sync_interval.0);
+        since.saturating_add(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
     /// How many records and bytes of payload may wait for a flush or a sync; `u64::MAX` = as many as there is memory for.
     pub fn most_waiting(&self) -> (u64, u64) {
         let least = |bounds: [Option<u64>; 2]| bounds.into_iter().flatten().min().unwrap_or(u64::MAX);

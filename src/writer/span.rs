@@ -37,6 +37,15 @@ impl Span {
         (now.wrapping_sub(self.from) as u64 >= self.len && self.len != u64::MAX) || count > self.end_id.wrapping_sub(id)
     }
 
+    /// The first time that is in it; `i64::MIN` = all are.
+    pub fn begin(&self) -> i64 {
+        if self.len == u64::MAX {
+            i64::MIN
+        } else {
+            self.from
+        }
+    }
+
     /// When it ends; `None` = never.
     pub fn end(&self) -> Option<i64> {
         (self.len != u64::MAX).then(|| self.from.saturating_add(i64::try_from(self.len).unwrap_or(i64::MAX)))

@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use super::append::{NewRun, Sums};
+use super::area::{Area, Rules};
 use super::buffer::Buffer;
 use super::filling::Filling;
 use super::schedule::Schedule;
 use super::span::Span;
 use super::Parts;
+use crate::error::Error;
 use crate::format::draft::NewEntry;
+use crate::format::packed::HEADER;
 use crate::io::biased::{biased, enter_all, Others, Owner};
 use crate::io::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::record::FIRST_NAMED_TYPE;
@@ -37,6 +40,20 @@ pub(super) struct Staging {
     span: Span,
     /// The number above those of all named types that were known when the buffer was begun.
     types_end: u32,
+    /// Where the program stages by itself, if it does.
+    outside: Option<Box<Outside>>,
+}
+
+/// Memory of the program's own, and what is needed to take frames out of it at any time.
+struct Outside {
+    area: Area,
+    /// For a frame that is completed while the buffer is taken away.
+    spare: Option<Buffer>,
+    /// When the area was opened last.
+    since: i64,
+    /// The named types that its frames may have end before this number.
+    types_end: u32,
+    block_bytes: usize,
 }
 
 /// When an appender hands its records over.
@@ -127,6 +144,86 @@ impl Staging {
         self.count(sums.count, limits, schedule, now)
     }
 
+    /// Lets the program stage in memory of its own.
+    pub fn set_area(&mut self, area: Area, block_bytes: usize) {
+        self.outside = Some(Box::new(Outside { area, spare: None, since: 0, types_end: 0, block_bytes }));
+    }
+
+    /// Ends that: the memory is not used any more.
+    pub fn remove_area(&mut self) -> Option<Buffer> {
+        self.outside.take().and_then(|outside| outside.spare)
+    }
+
+    /// Moves the records that the program has staged by itself to the buffer. It has to call before it stages others.
+    pub fn take_area(&mut self) {
+        let Some(outside) = &mut self.outside else { return };
+        outside.area.close();
+        if !outside.area.has_frames() {
+            return;
+        }
+        if self.buffer.is_none() {
+            self.buffer = outside.spare.take();
+        }
+        let buffer = self.buffer.get_or_insert_with(|| Buffer::new(outside.block_bytes));
+        self.records += outside.area.move_to(buffer, self.records, outside.since, outside.types_end);
+    }
+
+    /// Why records that the program has staged by itself are not in the log, once.
+    pub fn area_error(&mut self) -> Option<Error> {
+        self.outside.as_mut().and_then(|outside| outside.area.take_broken())
+    }
+
+    /// Whether the program has staged records that nobody has taken yet.
+    pub fn has_in_area(&self) -> bool {
+        self.outside.as_ref().is_some_and(|outside| outside.area.has_frames())
+    }
+
+    /// Removes these records. Called in the program's own thread.
+    pub fn discard_area(&mut self) {
+        if let Some(outside) = &mut self.outside {
+            outside.area.reset();
+        }
+    }
+
+    /// Whether another spare buffer is needed before the area can be opened.
+    pub fn lacks_spare(&self) -> bool {
+        self.outside.as_ref().is_some_and(|outside| outside.spare.is_none())
+    }
+
+    pub fn set_spare(&mut self, spare: Buffer) {
+        if let Some(outside) = &mut self.outside {
+            outside.spare = Some(spare);
+        }
+    }
+
+    /// Lets the program stage by itself, by the rules of this buffer. Returns since when records may be staged, `None`
+    /// when none can be. Everything in the area was taken before.
+    pub fn open_area(&mut self, limits: &Limits, schedule: &Schedule, now: i64) -> Option<i64> {
+        let (records, types_end, span) = (self.records, self.types_end, self.span);
+        let outside = self.outside.as_mut().filter(|outside| !outside.area.has_frames())?;
+        outside.area.reset();
+        let (buffer, spare) = match (&mut self.buffer, &mut outside.spare) {
+            (Some(buffer), Some(spare)) if self.ready => (buffer, spare),
+            _ => return None,
+        };
+        let room = outside.area.room();
+        for buffer in [&mut *buffer, spare] {
+            // Taking them must not fail.
+            buffer.reserve(room / HEADER, room, room).ok()?;
+        }
+        let since = if buffer.is_empty() { now } else { buffer.since() };
+        let bytes = limits.bytes.saturating_sub(buffer.payload_len());
+        let many = usize::try_from(limits.records - records.min(limits.records)).unwrap_or(usize::MAX);
+        outside.area.open(&Rules {
+            bytes: bytes.min(many.saturating_mul(HEADER)),
+            from_ns: span.begin(),
+            until_ns: span.end().unwrap_or(i64::MAX).min(schedule.overdue_at(since)),
+            types_end,
+        });
+        (outside.since, outside.types_end) = (since, types_end);
+        Some(since)
+    }
+
     pub fn has_buffer(&self) -> bool {
         self.buffer.is_some()
     }
@@ -154,6 +251,7 @@ impl Staging {
     /// Takes the buffer away, unless it is empty. No record is added before [`Self::begin`] is called again.
     pub fn take(&mut self) -> Option<Buffer> {
         self.ready = false;
+        self.take_area();
         self.records = 0;
         self.buffer.take_if(|buffer| !buffer.is_empty())
     }

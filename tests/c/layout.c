@@ -35,6 +35,15 @@ AT(binlog_position, flushed_id, 8);
 AT(binlog_position, durable_id, 16);
 AT(binlog_position, reserved, 24);
 
+SIZE(binlog_area, 128);
+AT(binlog_area, end, 0);
+AT(binlog_area, reserved, 8);
+AT(binlog_area, limit, 64);
+AT(binlog_area, taken, 72);
+AT(binlog_area, from_ns, 80);
+AT(binlog_area, until_ns, 88);
+AT(binlog_area, types_end, 96);
+AT(binlog_area, reserved2, 100);
 SIZE(binlog_appender_options, 48);
 AT(binlog_appender_options, struct_size, 0);
 AT(binlog_appender_options, hand_over_bytes, 8);

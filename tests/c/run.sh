@@ -21,7 +21,7 @@ CXX=${CXX:-c++}
 warnings="-Wall -Wextra -Wpedantic -Werror"
 system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
 
-tests="layout round_trip appender bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
+tests="layout round_trip appender area bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
 roll_arguments rolling ship_arguments compress ship ship_writer memory waiting"
 cpp_tests="wrapper wrapper_rolling wrapper_ship"
 # Each example with its arguments; they run in a directory of their own.

@@ -11,7 +11,7 @@ use crate::ffi::types::*;
 use crate::{Appender, AppenderOptions};
 
 /// Appends to a log from one thread at a time, without a lock: see binlog_appender_open.
-pub struct binlog_appender(Appender);
+pub struct binlog_appender(pub(super) Appender);
 
 /// How an appender works. Zeros are the defaults.
 #[repr(C)]
@@ -82,15 +82,25 @@ pub unsafe extern "C" fn binlog_appender_open(
     unsafe {
         guard(err, || {
             let (writer, out) = (handle(writer, "writer")?, by_mut(out, "out")?);
-            let given = sized(options, "binlog_appender_options")?;
-            check_reserved("binlog_appender_options", &given.reserved)?;
-            let mut options = AppenderOptions::default();
-            if given.hand_over_bytes != 0 {
-                options.hand_over_bytes = usize::try_from(given.hand_over_bytes).unwrap_or(usize::MAX);
-            }
-            Ok(give(out, binlog_appender(writer.writer.appender_with(options)?)))
+            Ok(give(out, binlog_appender(open_appender(writer, options)?)))
         })
     }
+}
+
+/// # Safety
+/// `options` is NULL or valid.
+pub(super) unsafe fn open_appender(
+    writer: &binlog_writer,
+    options: *const binlog_appender_options,
+) -> Result<Appender> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { sized(options, "binlog_appender_options")? };
+    check_reserved("binlog_appender_options", &given.reserved)?;
+    let mut options = AppenderOptions::default();
+    if given.hand_over_bytes != 0 {
+        options.hand_over_bytes = usize::try_from(given.hand_over_bytes).unwrap_or(usize::MAX);
+    }
+    writer.writer.appender_with(options)
 }
 
 /// Appends a record with the current time: `len` bytes at `data` (NULL when 0), which are not needed after the call. Type
@@ -114,7 +124,10 @@ pub unsafe extern "C" fn binlog_appender_append(
 ) -> binlog_status {
     // SAFETY: the caller's promises.
     unsafe {
-        guard(err, || taken(by_mut(appender, "appender")?.0.append(r#type, slice(data.cast::<u8>(), len, "data")?)))
+        guard(err, || {
+            let data = slice(data.cast::<u8>(), len, "data")?;
+            taken(by_mut(appender, "appender")?.0.call(|appender| appender.append(r#type, data)))
+        })
     }
 }
 
@@ -135,7 +148,7 @@ pub unsafe extern "C" fn binlog_appender_append_record(
     unsafe {
         guard(err, || {
             let record = new_record(by_ref(record, "record")?)?;
-            taken(by_mut(appender, "appender")?.0.append_record(&record))
+            taken(by_mut(appender, "appender")?.0.call(|appender| appender.append_record(&record)))
         })
     }
 }
@@ -154,7 +167,12 @@ pub unsafe extern "C" fn binlog_appender_gather(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || taken(by_mut(appender, "appender")?.0.gather(r#type, &payload_parts(parts, n)?))) }
+    unsafe {
+        guard(err, || {
+            let parts = payload_parts(parts, n)?;
+            taken(by_mut(appender, "appender")?.0.call(|appender| appender.gather(r#type, &parts)))
+        })
+    }
 }
 
 /// As binlog_appender_gather, with type, time and metadata of `record`, whose data and len are not read. One thread at a
@@ -174,7 +192,8 @@ pub unsafe extern "C" fn binlog_appender_gather_record(
     unsafe {
         guard(err, || {
             let record = new_record_without_payload(by_ref(record, "record")?)?;
-            taken(by_mut(appender, "appender")?.0.gather_record(&record, &payload_parts(parts, n)?))
+            let parts = payload_parts(parts, n)?;
+            taken(by_mut(appender, "appender")?.0.call(|appender| appender.gather_record(&record, &parts)))
         })
     }
 }
@@ -195,7 +214,12 @@ pub unsafe extern "C" fn binlog_appender_append_batch(
     err: *mut *mut binlog_error,
 ) -> binlog_status {
     // SAFETY: the caller's promises.
-    unsafe { guard(err, || taken(by_mut(appender, "appender")?.0.append_batch(new_records(records, n)?))) }
+    unsafe {
+        guard(err, || {
+            let records = new_records(records, n)?;
+            taken(by_mut(appender, "appender")?.0.call(|appender| appender.append_batch(records)))
+        })
+    }
 }
 
 /// As binlog_appender_append_batch, with the records in packed frames (see binlog_packed_put): `len` bytes at `frames`.
@@ -215,7 +239,7 @@ pub unsafe extern "C" fn binlog_appender_append_packed(
     unsafe {
         guard(err, || {
             let (runs, sums) = runs_of(slice(frames.cast::<u8>(), len, "frames")?)?;
-            taken(by_mut(appender, "appender")?.0.append_runs(runs, sums))
+            taken(by_mut(appender, "appender")?.0.call(|appender| appender.append_runs(runs, sums)))
         })
     }
 }
@@ -235,7 +259,7 @@ pub unsafe extern "C" fn binlog_appender_flush(
     // SAFETY: the caller's promises.
     unsafe {
         guard(err, || {
-            let last_id = by_mut(appender, "appender")?.0.flush()?;
+            let last_id = by_mut(appender, "appender")?.0.call(Appender::flush)?;
             put_last(last_id_out, last_id);
             Ok(BINLOG_OK)
         })

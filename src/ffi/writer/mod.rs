@@ -2,6 +2,7 @@
 
 mod append;
 mod appender;
+mod area;
 mod control;
 mod open;
 mod options;
@@ -9,6 +10,7 @@ mod records;
 
 pub use append::*;
 pub use appender::*;
+pub use area::*;
 pub use control::*;
 pub use open::*;
 pub use options::*;
