@@ -718,8 +718,10 @@ typedef struct binlog_area {
   int64_t until_ns;
   /** Numbers of named types have to be below this one. */
   uint32_t types_end;
+  /** The longest payload that a frame may have. */
+  uint32_t payload_max;
   /** 0. */
-  uint32_t reserved2[7];
+  uint32_t reserved2[6];
 } binlog_area;
 
 /**
@@ -732,7 +734,7 @@ typedef struct binlog_area {
  * To stage a record, the program, in the thread that uses the appender,
  *
  * 1. reads `limit`, and compares: the frame has to end at or before it, the time now has to be at or after `from_ns`
- *    and before `until_ns`, and a type of 2^30 or more below `types_end`. If one of these is not so, it calls
+ *    and before `until_ns`, and a type of 2^30 or more below `types_end`, and the payload not longer than `payload_max`. If one of these is not so, it calls
  *    binlog_appender_append_record instead;
  * 2. writes the frame at `end`: its time, which is taken as it is, also 0; no flag but BINLOG_RECORD_TIME;
  * 3. stores the new `end` atomically, and then loads `limit` atomically, both sequentially consistent

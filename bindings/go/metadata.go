@@ -3,6 +3,7 @@ package binlog
 import (
 	"encoding/binary"
 	"iter"
+	"unicode/utf8"
 )
 
 // Metadata is pairs of strings, in their order, in the library's encoding: for each pair varint key length, key, varint
@@ -104,6 +105,19 @@ func (m Metadata) Map() map[string]string {
 		}
 	}
 	return pairs
+}
+
+// isValid reports whether it is whole pairs of UTF-8.
+func (m Metadata) isValid() bool {
+	rest := []byte(m)
+	for len(rest) > 0 {
+		key, value, next, ok := nextPair(rest)
+		if !ok || !utf8.Valid(key) || !utf8.Valid(value) {
+			return false
+		}
+		rest = next
+	}
+	return true
 }
 
 func nextPair(m []byte) (key, value, rest []byte, ok bool) {

@@ -192,8 +192,10 @@ impl Appender {
     /// The memory is valid, and used as the documentation of binlog_appender_open_area says, until the appender is
     /// dropped.
     pub(crate) unsafe fn stage_in(&mut self, memory: NonNull<u8>, size: usize) -> Result<()> {
+        let options = &self.parts.options;
+        let payload_max = options.record_max_bytes.min(u64::from(options.block_bytes)) as u32;
         // SAFETY: the caller's promise.
-        let area = unsafe { Area::new(memory, size, self.parts.options.record_max_bytes)? };
+        let area = unsafe { Area::new(memory, size, payload_max)? };
         self.staging.enter().set_area(area, self.parts.options.block_bytes as usize);
         self.has_area = true;
         Ok(())

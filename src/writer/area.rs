@@ -26,7 +26,9 @@ pub(crate) struct Head {
     pub until_ns: AtomicI64,
     /// Named types below this number may be used.
     pub types_end: AtomicU32,
-    reserved1: [u32; 7],
+    /// The longest payload of a frame.
+    pub payload_max: AtomicU32,
+    reserved1: [u32; 6],
 }
 
 const _: () = assert!(size_of::<Head>() == 128);
@@ -42,8 +44,8 @@ pub(crate) struct Area {
     /// Bytes for frames.
     room: usize,
     taken: usize,
-    /// The longest payload.
-    record_max: u64,
+    /// The longest payload; longer ones are appended by a call.
+    payload_max: u32,
     /// Why frames were refused; reported by the next call of the appender.
     broken: Option<Error>,
 }
@@ -65,7 +67,7 @@ impl Area {
     ///
     /// # Safety
     /// The memory is valid, and not written by others than the program's staging thread, until the area is dropped.
-    pub unsafe fn new(memory: NonNull<u8>, size: usize, record_max: u64) -> Result<Self> {
+    pub unsafe fn new(memory: NonNull<u8>, size: usize, payload_max: u32) -> Result<Self> {
         let head = memory.cast::<Head>();
         let room = size.saturating_sub(size_of::<Head>()) / 8 * 8;
         if !head.is_aligned() || !(LEAST..=MOST).contains(&room) {
@@ -75,8 +77,9 @@ impl Area {
                 MOST + size_of::<Head>(),
             )));
         }
-        let mut area = Area { head, room, taken: 0, record_max, broken: None };
+        let mut area = Area { head, room, taken: 0, payload_max, broken: None };
         area.reset();
+        area.head().payload_max.store(payload_max, Ordering::Relaxed);
         Ok(area)
     }
 
@@ -163,9 +166,9 @@ impl Area {
         if type_id >= FIRST_NAMED_TYPE && type_id >= types_end {
             return Err(refused_type(type_id));
         }
-        if frame.payload.len() as u64 > self.record_max {
-            let (len, most) = (frame.payload.len(), self.record_max);
-            let reason = format!("a payload of {len} bytes; this log takes records of up to {most}");
+        if frame.payload.len() > self.payload_max as usize {
+            let (len, most) = (frame.payload.len(), self.payload_max);
+            let reason = format!("a payload of {len} bytes; frames may have payloads of up to {most}");
             return Err(Error::new(Kind::TooLarge, reason));
         }
         let metadata = (check_metadata(frame.metadata)?, frame.metadata);

@@ -45,7 +45,7 @@ static binlog_status stage(struct stager *me, const binlog_record *given, binlog
   size_t end = area->end;
   const int is_in_time = time >= area->from_ns && time < area->until_ns;
   const int is_known = r.type < BINLOG_TYPE_NAMED || (r.type < BINLOG_TYPE_EVENT && r.type < area->types_end);
-  if (!is_in_time || !is_known || binlog_packed_put(frames, limit, &end, &r) != BINLOG_OK) {
+  if (!is_in_time || !is_known || r.len > area->payload_max || binlog_packed_put(frames, limit, &end, &r) != BINLOG_OK) {
     me->calls++;
     return binlog_appender_append_record(me->appender, given, err);
   }
@@ -254,6 +254,7 @@ static void times_types_and_metadata(const char *log) {
   CHECK(me.calls == calls + 1);
   const int64_t before = now();
   CHECK_OK(stage_number(&me, &err), err);
+  CHECK(me.area->payload_max == 65536);
   close_area(&me, NULL);
   CHECK_OK(binlog_writer_close(me.writer, &err), err);
   binlog_reader *reader = NULL;

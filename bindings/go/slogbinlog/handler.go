@@ -60,15 +60,36 @@ type Options struct {
 	SyncLevel slog.Leveler
 }
 
-// Handler writes records of slog to a binary log. Goroutines may share it.
+// Handler writes records of slog to a binary log. Goroutines may share it, and all handlers that are made of it: their
+// records follow in the order in which they are handled. A record is staged in an appender ([binlog.Appender]), until the
+// writer's policies, Flush, Sync or Close collect it.
 type Handler struct {
-	writer  *binlog.Writer
+	out     *out
 	options Options
 	types   [len(levels)]binlog.Type
 	// The attributes of WithAttrs, as metadata.
 	attributes binlog.Metadata
 	// The groups of WithGroup, each followed by a dot.
 	prefix string
+}
+
+// out is what a handler and those made of it share.
+type out struct {
+	writer   *binlog.Writer
+	mu       sync.Mutex
+	appender *binlog.Appender
+}
+
+func (o *out) append(r binlog.NewRecord) error {
+	if !o.mu.TryLock() {
+		// A function that the writer has called would wait here for the append that waits for it. It gets an error instead.
+		if _, err := o.writer.Type(levels[0].name, ""); err != nil {
+			return err
+		}
+		o.mu.Lock()
+	}
+	defer o.mu.Unlock()
+	return o.appender.AppendRecord(r)
 }
 
 var levels = [...]struct {
@@ -79,15 +100,19 @@ var levels = [...]struct {
 }
 
 // New makes a handler that writes to the log of a writer, which the caller still has to close. `options` may be nil.
-// Errors are those of [binlog.Writer.Type].
+// Errors are those of [binlog.Writer.Type] and [binlog.Writer.OpenAppender].
 func New(writer *binlog.Writer, options *Options) (*Handler, error) {
-	h := &Handler{writer: writer}
+	appender, err := writer.OpenAppender()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{out: &out{writer: writer, appender: appender}}
 	if options != nil {
 		h.options = *options
 	}
 	for i, l := range levels {
-		var err error
 		if h.types[i], err = writer.Type(l.name, "text/plain"); err != nil {
+			appender.Close()
 			return nil, err
 		}
 	}
@@ -114,7 +139,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // A scratch that a large record has grown beyond this is not kept.
 const keptBytes = 64 << 10
 
-// Handle writes a record. Errors are those of [binlog.Writer.AppendRecord] and, with [Options.SyncLevel], of
+// Handle writes a record. Errors are those of [binlog.Appender.AppendRecord] and, with [Options.SyncLevel], of
 // [binlog.Writer.Sync].
 func (h *Handler) Handle(_ context.Context, record slog.Record) error {
 	s := scratches.Get().(*scratch)
@@ -136,13 +161,13 @@ func (h *Handler) Handle(_ context.Context, record slog.Record) error {
 		return true
 	})
 	payload := append(s.payload[:0], record.Message...)
-	_, err := h.writer.AppendRecord(binlog.NewRecord{Type: typ, Time: record.Time, Metadata: m, Payload: payload})
+	err := h.out.append(binlog.NewRecord{Type: typ, Time: record.Time, Metadata: m, Payload: payload})
 	if cap(m)+cap(payload) <= keptBytes {
 		s.metadata, s.payload = m, payload
 		scratches.Put(s)
 	}
 	if err == nil && h.options.SyncLevel != nil && record.Level >= h.options.SyncLevel.Level() {
-		err = h.writer.Sync()
+		err = h.out.writer.Sync()
 	}
 	return err
 }

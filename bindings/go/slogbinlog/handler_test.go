@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/slogtest"
 	"time"
@@ -152,7 +153,7 @@ func TestErrorsAreDurableWhenTheyAreLoggedIfSoAsked(t *testing.T) {
 	handler, writer, _ := newHandler(t, &slogbinlog.Options{SyncLevel: slog.LevelError})
 	logger := slog.New(handler)
 	logger.Info("soon")
-	if p, err := writer.Position(); err != nil || p.Durable >= p.Appended {
+	if p, err := writer.Position(); err != nil || p.Durable != 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
 	logger.Error("now")
@@ -169,6 +170,38 @@ func TestAClosedLogIsAnErrorOfTheHandler(t *testing.T) {
 	}
 	if _, err := slogbinlog.New(writer, nil); !errors.Is(err, binlog.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// The function runs while an append of the handler waits for it.
+func TestAFunctionOfTheWriterThatLogsToItGetsAnErrorAndNoDeadlock(t *testing.T) {
+	var handler atomic.Pointer[slogbinlog.Handler]
+	var refused atomic.Int32
+	hook := binlog.HookCall(func(binlog.SegmentFile) (string, error) {
+		if h := handler.Load(); h != nil && errors.Is(h.Handle(context.Background(), slog.Record{Message: "within"}), binlog.ErrInvalid) {
+			refused.Add(1)
+		}
+		return "", nil
+	})
+	directory := filepath.Join(t.TempDir(), "log")
+	writer, err := binlog.OpenWriter(directory, binlog.WithBlockBytes(1<<14), binlog.WithSegmentBytes(1<<16), binlog.WithOnClose(hook))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	h, err := slogbinlog.New(writer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler.Store(h)
+	text := strings.Repeat("x", 1000)
+	for range 1000 {
+		if err := h.Handle(context.Background(), slog.Record{Message: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writer.Sync(); err != nil || refused.Load() == 0 {
+		t.Error(err, refused.Load())
 	}
 }
 

@@ -29,8 +29,10 @@ pub struct binlog_area {
     pub until_ns: i64,
     /// Numbers of named types have to be below this one.
     pub types_end: u32,
+    /// The longest payload that a frame may have.
+    pub payload_max: u32,
     /// 0.
-    pub reserved2: [u32; 7],
+    pub reserved2: [u32; 6],
 }
 
 // The layout is part of the interface: tests/c/layout.c asserts the same numbers.
@@ -49,7 +51,7 @@ const _: () = {
 /// To stage a record, the program, in the thread that uses the appender,
 ///
 /// 1. reads `limit`, and compares: the frame has to end at or before it, the time now has to be at or after `from_ns`
-///    and before `until_ns`, and a type of 2^30 or more below `types_end`. If one of these is not so, it calls
+///    and before `until_ns`, and a type of 2^30 or more below `types_end`, and the payload not longer than `payload_max`. If one of these is not so, it calls
 ///    binlog_appender_append_record instead;
 /// 2. writes the frame at `end`: its time, which is taken as it is, also 0; no flag but BINLOG_RECORD_TIME;
 /// 3. stores the new `end` atomically, and then loads `limit` atomically, both sequentially consistent

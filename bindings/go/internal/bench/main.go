@@ -5,6 +5,7 @@
 // It prints the nanoseconds that COUNT records of SIZE bytes took:
 //
 //	append        one call each, and a flush
+//	append-staged the same through an appender
 //	append-batch  a hundred each time, and a flush
 //	read          every record of the log in DIR by a loop over the reader
 //	plain-append  without this library: a buffered file with a length and a CRC-32C for each record
@@ -38,15 +39,16 @@ func main() {
 type work func(payload []byte, count int, directory string) (time.Duration, error)
 
 var works = map[string]work{
-	"append":       appendEach,
-	"append-batch": appendBatches,
-	"read":         readAll,
-	"plain-append": appendPlainly,
+	"append":        appendEach,
+	"append-staged": appendStaged,
+	"append-batch":  appendBatches,
+	"read":          readAll,
+	"plain-append":  appendPlainly,
 }
 
 func run(args []string) (time.Duration, error) {
 	if len(args) != 4 || works[args[0]] == nil {
-		return 0, errors.New("usage: bench append|append-batch|read|plain-append SIZE COUNT DIR")
+		return 0, errors.New("usage: bench append|append-staged|append-batch|read|plain-append SIZE COUNT DIR")
 	}
 	size, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -107,6 +109,21 @@ func appendEach(payload []byte, count int, directory string) (time.Duration, err
 			}
 		}
 		return nil
+	})
+}
+
+func appendStaged(payload []byte, count int, directory string) (time.Duration, error) {
+	return timed(directory, func(writer *binlog.Writer) (err error) {
+		appender, err := writer.OpenAppender()
+		if err != nil {
+			return err
+		}
+		for range count {
+			if err := appender.Append(1, payload); err != nil {
+				return err
+			}
+		}
+		return appender.Close()
 	})
 }
 

@@ -187,6 +187,37 @@ blgo_result blgo_writer_append_batch(blgo_writer writer, const binlog_record *re
 blgo_result blgo_writer_append_packed(blgo_writer writer, const uint8_t *frames, size_t len) {
   USE(blgo_result, binlog_writer_append_packed(writer_of(writer), frames, len, &made.value, &raw));
 }
+blgo_opened blgo_appender_open(blgo_writer writer, uint64_t hand_over_bytes, binlog_area *area, size_t size) {
+  const binlog_appender_options options = {.struct_size = sizeof options, .hand_over_bytes = hand_over_bytes};
+  USE(blgo_opened, binlog_appender_open_area(writer_of(writer), &options, area, size,
+                                             (binlog_appender **)&made.handle, &raw));
+}
+blgo_result blgo_appender_append_record(blgo_writer writer, binlog_appender *appender, uint32_t type, uint32_t flags,
+                                        int64_t time_ns, const uint8_t *data, size_t len, const uint8_t *metadata,
+                                        size_t metadata_len) {
+  const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns, .data = data, .len = len,
+                                .metadata = metadata, .metadata_len = metadata_len};
+  USE(blgo_result, binlog_appender_append_record(appender, &record, &raw));
+}
+blgo_result blgo_appender_gather_record(blgo_writer writer, binlog_appender *appender, uint32_t type, uint32_t flags,
+                                        int64_t time_ns, const uint8_t *metadata, size_t metadata_len,
+                                        const binlog_slice *parts, size_t n) {
+  const binlog_record record = {.type = type, .flags = flags, .time_ns = time_ns,
+                                .metadata = metadata, .metadata_len = metadata_len};
+  USE(blgo_result, binlog_appender_gather_record(appender, &record, parts, n, &raw));
+}
+blgo_result blgo_appender_append_packed(blgo_writer writer, binlog_appender *appender, const uint8_t *frames, size_t len) {
+  USE(blgo_result, binlog_appender_append_packed(appender, frames, len, &raw));
+}
+blgo_result blgo_appender_settle(blgo_writer writer, binlog_appender *appender) {
+  USE(blgo_result, binlog_appender_settle(appender, &raw));
+}
+blgo_result blgo_appender_flush(blgo_writer writer, binlog_appender *appender) {
+  USE(blgo_result, binlog_appender_flush(appender, &made.value, &raw));
+}
+blgo_result blgo_appender_close(binlog_appender *appender) {
+  CALL(blgo_result, binlog_appender_close(appender, &made.value, &raw));
+}
 blgo_result blgo_writer_type(blgo_writer writer, const char *name, const char *content_type) {
   if (blgo_is_calling((const void *)writer)) return (blgo_result){.err = &blgo_within};
   uint32_t type = 0;

@@ -180,6 +180,20 @@ blgo_result blgo_writer_failures(blgo_writer writer);
 blgo_ship_status blgo_writer_ship_status(blgo_writer writer);
 blgo_metrics blgo_writer_ship_metrics(blgo_writer writer);
 
+/* Appenders, which stage in an area; `writer` is theirs, for calls by functions that it has called. */
+blgo_opened blgo_appender_open(blgo_writer writer, uint64_t hand_over_bytes, binlog_area *area, size_t size);
+blgo_result blgo_appender_append_record(blgo_writer writer, binlog_appender *appender, uint32_t type, uint32_t flags,
+                                        int64_t time_ns, const uint8_t *data, size_t len, const uint8_t *metadata,
+                                        size_t metadata_len);
+blgo_result blgo_appender_gather_record(blgo_writer writer, binlog_appender *appender, uint32_t type, uint32_t flags,
+                                        int64_t time_ns, const uint8_t *metadata, size_t metadata_len,
+                                        const binlog_slice *parts, size_t n);
+blgo_result blgo_appender_append_packed(blgo_writer writer, binlog_appender *appender, const uint8_t *frames, size_t len);
+blgo_result blgo_appender_settle(blgo_writer writer, binlog_appender *appender);
+blgo_result blgo_appender_flush(blgo_writer writer, binlog_appender *appender);
+/* Ends it, whatever it returns. */
+blgo_result blgo_appender_close(binlog_appender *appender);
+
 blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options);
 blgo_segments blgo_reader_segments(const binlog_reader *reader);
 blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle);

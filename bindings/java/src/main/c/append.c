@@ -43,9 +43,26 @@ NATIVE(jlong, append)(JNIEnv *env, jclass class, jlong writer, jint type, jbyteA
   return answer(env, status, id, err);
 }
 
-NATIVE(jlong, appendRecord)(JNIEnv *env, jclass class, jlong writer, jint type, jlong time, jint flags,
-                            jbyteArray metadata, jbyteArray data, jint offset, jint len) {
-  (void)class;
+/* Where records go: to a writer or, where that is NULL, to an appender. */
+struct target {
+  binlog_writer *writer;
+  binlog_appender *appender;
+};
+
+static binlog_status put_record(struct target to, const binlog_record *record, uint64_t *id, binlog_error **err) {
+  return to.writer != NULL ? binlog_writer_append_record(to.writer, record, id, err)
+                           : binlog_appender_append_record(to.appender, record, err);
+}
+
+static binlog_status put_parts(struct target to, const binlog_record *record, const binlog_slice *parts, size_t n,
+                               uint64_t *id, binlog_error **err) {
+  return to.writer != NULL ? binlog_writer_gather_record(to.writer, record, parts, n, id, err)
+                           : binlog_appender_gather_record(to.appender, record, parts, n, err);
+}
+
+/* An appender returns no id; 1 says that the record was taken. */
+static jlong append_record(JNIEnv *env, struct target to, jint type, jlong time, jint flags, jbyteArray metadata,
+                           jbyteArray data, jint offset, jint len) {
   const size_t metadata_len = metadata == NULL ? 0 : (size_t)(*env)->GetArrayLength(env, metadata);
   uint8_t room[STACK_BYTES];
   uint8_t *bytes = memory_for(env, room, metadata_len + (size_t)len);
@@ -56,10 +73,24 @@ NATIVE(jlong, appendRecord)(JNIEnv *env, jclass class, jlong writer, jint type, 
                                 .metadata = bytes, .metadata_len = metadata_len,
                                 .data = bytes + metadata_len, .len = (size_t)len};
   binlog_error *err = NULL;
-  uint64_t id = 0;
-  const binlog_status status = binlog_writer_append_record(HANDLE(binlog_writer, writer), &record, &id, &err);
+  uint64_t id = 1;
+  const binlog_status status = put_record(to, &record, &id, &err);
   release(bytes, room);
   return answer(env, status, id, err);
+}
+
+NATIVE(jlong, appendRecord)(JNIEnv *env, jclass class, jlong writer, jint type, jlong time, jint flags,
+                            jbyteArray metadata, jbyteArray data, jint offset, jint len) {
+  (void)class;
+  const struct target to = {.writer = HANDLE(binlog_writer, writer)};
+  return append_record(env, to, type, time, flags, metadata, data, offset, len);
+}
+
+NATIVE(jboolean, appenderAppend)(JNIEnv *env, jclass class, jlong appender, jint type, jlong time, jint flags,
+                                 jbyteArray metadata, jbyteArray data, jint offset, jint len) {
+  (void)class;
+  const struct target to = {.appender = HANDLE(binlog_appender, appender)};
+  return append_record(env, to, type, time, flags, metadata, data, offset, len) != 0;
 }
 
 /* One part of a gather: `len` bytes from `offset` on of a byte[] or a direct buffer. No reference to the object is
@@ -109,9 +140,8 @@ static void copy_heap(JNIEnv *env, const struct part *parts, jsize n, jobjectArr
   }
 }
 
-NATIVE(jlong, gather)(JNIEnv *env, jclass class, jlong writer, jint type, jlong time, jint flags, jbyteArray metadata,
-                      jobjectArray objects, jintArray ranges, jint count) {
-  (void)class;
+static jlong gather(JNIEnv *env, struct target to, jint type, jlong time, jint flags, jbyteArray metadata,
+                    jobjectArray objects, jintArray ranges, jint count) {
   const size_t n = (size_t)count;
   struct part few_parts[8];
   binlog_slice few_slices[8];
@@ -130,15 +160,28 @@ NATIVE(jlong, gather)(JNIEnv *env, jclass class, jlong writer, jint type, jlong 
       const binlog_record record = {.type = (uint32_t)type, .time_ns = time, .flags = (uint32_t)flags,
                                     .metadata = bytes, .metadata_len = metadata_len};
       binlog_error *err = NULL;
-      uint64_t id = 0;
-      const binlog_status status =
-          binlog_writer_gather_record(HANDLE(binlog_writer, writer), &record, slices, n, &id, &err);
+      uint64_t id = 1;
+      const binlog_status status = put_parts(to, &record, slices, n, &id, &err);
       release(bytes, room);
       id_or_zero = answer(env, status, id, err);
     }
   }
   arena_free(&arena);
   return id_or_zero;
+}
+
+NATIVE(jlong, gather)(JNIEnv *env, jclass class, jlong writer, jint type, jlong time, jint flags, jbyteArray metadata,
+                      jobjectArray objects, jintArray ranges, jint count) {
+  (void)class;
+  const struct target to = {.writer = HANDLE(binlog_writer, writer)};
+  return gather(env, to, type, time, flags, metadata, objects, ranges, count);
+}
+
+NATIVE(jboolean, appenderGather)(JNIEnv *env, jclass class, jlong appender, jint type, jlong time, jint flags,
+                                 jbyteArray metadata, jobjectArray objects, jintArray ranges, jint count) {
+  (void)class;
+  const struct target to = {.appender = HANDLE(binlog_appender, appender)};
+  return gather(env, to, type, time, flags, metadata, objects, ranges, count) != 0;
 }
 
 NATIVE(jlong, appendPacked)(JNIEnv *env, jclass class, jlong writer, jobject buffer, jint len) {

@@ -181,6 +181,16 @@ public final class Batch {
     return this;
   }
 
+  /** Appends them through an appender; false when they were dropped. */
+  boolean appendTo(long appender) throws BinlogException {
+    appending = true;
+    try {
+      return Native.appenderPacked(appender, frames, frames.position());
+    } finally {
+      appending = false;
+    }
+  }
+
   long append(long writer) throws BinlogException {
     // The library would return the next id, which no record has yet.
     if (count == 0) return 0;

@@ -303,31 +303,40 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   private long gather(int type, long time, int flags, byte @Nullable [] metadata, ByteBuffer[] parts) throws BinlogException {
-    Object[] objects = new Object[parts.length];
-    int[] ranges = new int[2 * parts.length];
-    for (int i = 0; i < parts.length; i++) {
-      ByteBuffer part = parts[i];
-      int length = part.remaining();
-      if (part.isDirect()) {
-        // Memory that a buffer borrowed and that is freed by now throws here; C would not notice.
-        if (length > 0) part.get(part.position());
-        objects[i] = part;
-        ranges[2 * i] = part.position();
-        ranges[2 * i + 1] = -1 - length;
-      } else if (part.hasArray()) {
-        objects[i] = part.array();
-        ranges[2 * i] = part.arrayOffset() + part.position();
-        ranges[2 * i + 1] = length;
-      } else { // read-only: its array is out of reach
-        byte[] copy = new byte[length];
-        part.duplicate().get(copy);
-        objects[i] = copy;
-        ranges[2 * i + 1] = length;
-      }
-    }
+    Parts all = new Parts(parts);
     long writer = handle.enter();
     try {
-      return Native.gather(writer, type, time, flags, metadata, objects, ranges, parts.length);
+      return Native.gather(writer, type, time, flags, metadata, all.objects, all.ranges, parts.length);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Opens an appender on this log: a faster way to append, without ids, from one thread at a time.
+   *
+   * @return an appender to be closed, before or after the writer
+   * @throws BinlogException {@link BinlogException.Failed} after an fsync has failed
+   * @throws IllegalStateException when the writer is closed
+   */
+  public Appender appender() throws BinlogException {
+    return appender(0);
+  }
+
+  /**
+   * As {@link #appender()}, with the number of bytes at which records are handed over.
+   *
+   * @param handOverBytes payload bytes at which what is staged is handed over: 65,536 to 262,144; 0 = 262,144
+   * @return an appender to be closed, before or after the writer
+   * @throws BinlogException {@link Status#INVALID} for another number; {@link BinlogException.Failed} after an fsync has
+   *     failed
+   * @throws IllegalStateException when the writer is closed
+   */
+  public Appender appender(int handOverBytes) throws BinlogException {
+    Text.notNegative(handOverBytes, "the bytes at which records are handed over");
+    long writer = handle.enter();
+    try {
+      return new Appender(writer, handOverBytes);
     } finally {
       leave();
     }

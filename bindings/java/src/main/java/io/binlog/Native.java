@@ -69,6 +69,28 @@ final class Native {
 
   static native long appendPacked(long writer, ByteBuffer frames, int length) throws BinlogException;
 
+  /** {@code area} has to be kept reachable until the appender is closed. */
+  static native long appenderOpen(long writer, long handOverBytes, ByteBuffer area, int size) throws BinlogException;
+
+  /** As {@link #appendRecord}; false when the record was dropped. */
+  static native boolean appenderAppend(
+      long appender, int type, long time, int flags, byte @Nullable [] metadata, byte[] data, int offset, int length)
+      throws BinlogException;
+
+  /** As {@link #gather}; false when the record was dropped. */
+  static native boolean appenderGather(
+      long appender, int type, long time, int flags, byte @Nullable [] metadata, Object[] parts, int[] ranges, int count)
+      throws BinlogException;
+
+  static native boolean appenderPacked(long appender, ByteBuffer frames, int length) throws BinlogException;
+
+  static native void appenderSettle(long appender) throws BinlogException;
+
+  /** The id of its last record. */
+  static native long appenderFlush(long appender) throws BinlogException;
+
+  static native void appenderClose(long appender) throws BinlogException;
+
   static native long readerOpen(byte[] path, NativeOptions.Reader options) throws BinlogException;
 
   static native void readerClose(long reader);
