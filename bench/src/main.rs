@@ -10,6 +10,7 @@ mod contender;
 mod crash;
 mod folder;
 mod index_size;
+mod language_peers;
 mod language_table;
 mod languages;
 mod latency;
