@@ -11,7 +11,8 @@ import java.util.stream.Stream;
 /**
  * What Java programs append with instead of binlog: {@code Peers PEER append|checked-append SIZE COUNT DIR} appends the same
  * payload over and over and prints the nanoseconds until everything was passed to the system. "checked" reads all of it back
- * afterwards. Before that it appends a quarter as much in a directory beside DIR, to warm up.
+ * afterwards. Before the clock starts it appends as much in a directory beside DIR: the JVM has far more of their code to
+ * compile than of the binding's.
  */
 public final class Peers {
   /** One peer. */
@@ -42,7 +43,7 @@ public final class Peers {
     Path directory = Paths.get(arguments[4]).toAbsolutePath();
     Path scratch = Files.createTempDirectory(directory.getParent(), directory.getFileName() + "-warmup-");
     try {
-      peer.append(payload, count / 4, scratch);
+      peer.append(payload, count, scratch);
     } finally {
       remove(scratch);
     }
