@@ -186,9 +186,11 @@ soak-cargo-c: ## Install the library by cargo-c, as docs/install.md tells, and u
 	tests/install/cargo-c.sh
 
 bench: build archive-tools ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
+	bench/languages/peers.sh
 	cd bench && ../tests/archive/servers.py run --only s3 -- $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
 
 bench-quick: build ## A few seconds of the benchmark, to see that it works.
+	bench/languages/peers.sh
 	cd bench && $(CARGO) test --release --locked --quiet
 	cd bench && $(CARGO) run --release --locked --quiet -- --quick > /dev/null
 

@@ -8,11 +8,12 @@ use std::path::Path;
 use crate::contender::{Append, Read};
 use crate::{clock, Result};
 
-const BUFFER: usize = 64 << 10;
+pub const FILE: &str = "base";
+pub const BUFFER: usize = 64 << 10;
 const HEADER: usize = 32;
 
 /// length u32, type u32, id u64, time i64, checksum of the payload u32, reserved u32
-fn header(payload: &[u8], id: u64, crc: u32) -> [u8; HEADER] {
+pub fn header(payload: &[u8], id: u64, crc: u32) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[0..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
     header[4..8].copy_from_slice(&1_u32.to_le_bytes());
@@ -29,13 +30,13 @@ pub struct BaseWriter {
 
 impl BaseWriter {
     pub fn create(folder: &Path) -> Result<Self> {
-        let file = BufWriter::with_capacity(BUFFER, File::create_new(folder.join("base"))?);
+        let file = BufWriter::with_capacity(BUFFER, File::create_new(folder.join(FILE))?);
         Ok(BaseWriter { file, next_id: 1 })
     }
 
     /// Continues after the last whole record, which only reading all records can find.
     pub fn reopen(folder: &Path) -> Result<Self> {
-        let path = folder.join("base");
+        let path = folder.join(FILE);
         let mut reader = BufReader::with_capacity(BUFFER, File::open(&path)?);
         let (mut payload, mut end, mut next_id) = (Vec::new(), 0, 1_u64);
         while let Some((header, len)) = next_header(&mut reader)? {
@@ -102,7 +103,7 @@ pub struct BaseReader;
 
 impl Read for BaseReader {
     fn read(&self, folder: &Path, mut visit: impl FnMut(&[u8])) -> Result<()> {
-        read_file(&folder.join("base"), 1, &mut visit).map(|_| ())
+        read_file(&folder.join(FILE), 1, &mut visit).map(|_| ())
     }
 }
 
@@ -125,7 +126,7 @@ pub fn read_file(path: &Path, mut expected_id: u64, visit: &mut dyn FnMut(&[u8])
 
 /// Steps over the payloads, and shows the length of each.
 pub fn read_headers(folder: &Path, mut visit: impl FnMut(u64)) -> Result<()> {
-    let mut file = BufReader::with_capacity(BUFFER, File::open(folder.join("base"))?);
+    let mut file = BufReader::with_capacity(BUFFER, File::open(folder.join(FILE))?);
     while let Some((_, len)) = next_header(&mut file)? {
         file.seek_relative(len as i64)?;
         visit(len as u64);

@@ -101,7 +101,7 @@ fn go_program(place: &Path) -> PathBuf {
     place.join("programs").join("bench-go")
 }
 
-fn output_of(command: &mut Command) -> Result<String> {
+pub fn output_of(command: &mut Command) -> Result<String> {
     let output = command.output().map_err(|error| format!("{:?}: {error}", command.get_program()))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);

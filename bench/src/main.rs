@@ -10,11 +10,13 @@ mod contender;
 mod crash;
 mod folder;
 mod index_size;
+mod language_peers;
 mod language_table;
 mod languages;
 mod latency;
 mod latency_table;
 mod legacy;
+mod loggers;
 mod mcap_index;
 mod mcap_peer;
 mod memory;
@@ -40,6 +42,7 @@ mod tail;
 mod targets;
 mod task;
 mod timed;
+mod tracing_peer;
 mod typed;
 mod works;
 
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let result = match words.split_first() {
         Some((command, rest)) if command == memory::COMMAND => memory::child(rest).map(|()| true),
+        Some((command, rest)) if command == loggers::COMMAND => loggers::child(rest).map(|()| true),
         Some((command, rest)) if command == crash::COMMAND => crash::child(rest).map(|()| true),
         _ => Arguments::parse(words.into_iter()).and_then(|arguments| measure(&arguments)),
     };

@@ -23,6 +23,14 @@ impl Payloads {
         Payloads { pool, ranges }
     }
 
+    /// Payloads of one size, of 64 printable characters: what a logger of text accepts.
+    pub fn text(size: usize) -> Self {
+        let mut payloads = Payloads::fixed(size);
+        // From 0 to o.
+        payloads.pool.iter_mut().for_each(|byte| *byte = b'0' + (*byte & 63));
+        payloads
+    }
+
     /// One payload for each line of `text`.
     fn lines(text: Vec<u8>) -> Self {
         let mut ranges = Vec::new();
@@ -53,6 +61,11 @@ impl Payloads {
         self.ranges.iter().cycle().take(count as usize).map(|&(start, len)| &self.pool[start..start + len])
     }
 
+    /// After how many payloads the cycle repeats.
+    pub fn cycle(&self) -> u64 {
+        self.ranges.len() as u64
+    }
+
     /// The payload at an index, modulo the cycle.
     pub fn at(&self, index: u64) -> &[u8] {
         let (start, len) = self.ranges[(index % self.ranges.len() as u64) as usize];
@@ -70,7 +83,7 @@ impl Payloads {
 
     /// The bytes of the first `count` payloads.
     pub fn bytes(&self, count: u64) -> u64 {
-        let cycle = self.ranges.len() as u64;
+        let cycle = self.cycle();
         let rest = self.iter(count % cycle).map(|payload| payload.len() as u64).sum::<u64>();
         count / cycle * self.cycle_bytes() + rest
     }

@@ -13,6 +13,7 @@ use crate::mcap_peer::{McapReader, McapWriter};
 use crate::okaywal_peer::{OkaywalReader, OkaywalWriter};
 use crate::raft_engine_peer::{RaftEngineReader, RaftEngineWriter};
 use crate::sqlite::{SqliteReader, SqliteWriter};
+use crate::tracing_peer::TracingWriter;
 use crate::Result;
 
 /// Lengths below, at and above the buffers' sizes, and different bytes for each record.
@@ -67,6 +68,11 @@ fn base_returns_what_was_appended() -> Result<()> {
     returns_what_was_appended(BaseWriter::create, &[&|folder| read(folder, &BaseReader)])?;
     let rolling = |folder: &Path| RollingBase::create(folder, 300_000);
     returns_what_was_appended(rolling, &[&|folder| read(folder, &RollingBaseReader)])
+}
+
+#[test]
+fn tracing_appender_returns_what_was_appended() -> Result<()> {
+    returns_what_was_appended(TracingWriter::create, &[&|folder| read(folder, &BaseReader)])
 }
 
 #[test]

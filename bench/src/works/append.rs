@@ -7,12 +7,14 @@ use super::{boxed, Amount, Contenders, BASE, RAW, RAW_PREALLOCATED};
 use crate::base::{BaseReader, BaseWriter};
 use crate::binlog_c::{BatchReader, BinlogAppender, BinlogWriter, Codec, Mode};
 use crate::contender::{Append, Contender, Read};
+use crate::loggers::{Logger, Logging};
 use crate::mcap_peer::{McapReader, McapWriter};
 use crate::payload::{Load, Payloads};
 use crate::raft_engine_peer::{RaftEngineReader, RaftEngineWriter};
 use crate::raw::RawWrite;
 use crate::sqlite::{SqliteReader, SqliteWriter};
 use crate::timed::{Appending, How, Share, Sharing};
+use crate::tracing_peer::TracingWriter;
 use crate::Result;
 
 /// Contenders that take several times as long get so much less to do; rates are compared.
@@ -38,9 +40,20 @@ pub fn one_by_one(size: usize, amount: Amount) -> Result<Contenders> {
     Ok(contenders)
 }
 
+/// Besides, what programs log with when an append must not wait for the file.
+pub fn beside_loggers(size: usize, amount: Amount) -> Result<Contenders> {
+    let load = Rc::new(Load::of_bytes(Payloads::fixed(size), amount.append_bytes));
+    let text = |bytes| Rc::new(Load::of_bytes(Payloads::text(size), bytes));
+    let mut contenders = one_by_one(size, amount)?;
+    contenders.push(appending("tracing-appender", &load, How::OneByOne, TracingWriter::create, BaseReader));
+    contenders.push(boxed(Logging { logger: Logger::FastLog, size, load: text(amount.append_bytes / SLOW) }));
+    contenders.push(boxed(Logging { logger: Logger::Inqjet, size, load: text(amount.append_bytes) }));
+    Ok(contenders)
+}
+
 pub fn small(amount: Amount) -> Result<Contenders> {
     let load = Rc::new(Load::of_bytes(Payloads::fixed(100), amount.append_bytes));
-    let mut contenders = one_by_one(100, amount)?;
+    let mut contenders = beside_loggers(100, amount)?;
     contenders.extend(binlog(&load, ", batches of 100", How::Batches(100)));
     Ok(contenders)
 }

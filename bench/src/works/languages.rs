@@ -2,6 +2,7 @@
 
 use super::{boxed, Amount, Contenders, C};
 use crate::contender::Contender;
+use crate::language_peers::{self, Peer, PeerProgram};
 use crate::languages::{Language, Program, Work};
 use crate::Result;
 
@@ -17,6 +18,7 @@ pub fn append(size: u64, amount: Amount) -> Result<Contenders> {
     let mut contenders = all(Work::Append, size, amount.append_bytes);
     contenders
         .extend(plain.map(|(name, language)| program(name, language, Work::PlainAppend, size, amount.append_bytes)));
+    contenders.extend(language_peers::ALL.map(|peer| peer_program(peer, size, amount.append_bytes)));
     Ok(contenders)
 }
 
@@ -35,4 +37,8 @@ fn all(work: Work, size: u64, bytes: u64) -> Contenders {
 
 fn program(name: &'static str, language: Language, work: Work, size: u64, bytes: u64) -> Box<dyn Contender> {
     boxed(Program { name, language, work, size, records: (bytes / size).max(LEAST) })
+}
+
+fn peer_program(peer: Peer, size: u64, bytes: u64) -> Box<dyn Contender> {
+    boxed(PeerProgram { peer, size, records: (bytes / size).max(LEAST) })
 }

@@ -120,7 +120,7 @@ const SEARCHING: usize = 3;
 const STARTING: usize = 3;
 
 pub const WORKS: &[Work] = &[
-    appending("append 600 B", |amount| append::one_by_one(600, amount)),
+    appending("append 600 B", |amount| append::beside_loggers(600, amount)),
     appending("append 100 B", append::small),
     appending("append 4 KiB", |amount| append::one_by_one(4096, amount)),
     appending("gather 1 MiB in 3 parts", append::gather),
