@@ -3,6 +3,7 @@
      bench WORK SIZE COUNT DIR     prints the nanoseconds of the part that is timed
 
    append        one call for each record, from the first until the flush has returned
+   append-staged the same through an appender
    append-batch  the same, 100 records a call
    read          all records of the log in DIR, one call for each
    plain-append  no binlog: stdio with a buffer of 128 KiB, a length and a CRC-32C for each record, flushed at the end
@@ -63,6 +64,21 @@ static int64_t append(const struct load *load, const char *dir) {
     check(binlog_writer_append(writer, TYPE, load->payload, load->size, &id, &err), err);
   check(binlog_writer_flush(writer, &err), err);
   const int64_t took = now() - start;
+  check(binlog_writer_close(writer, &err), err);
+  return took;
+}
+
+static int64_t append_staged(const struct load *load, const char *dir) {
+  binlog_writer *writer = open_writer(dir);
+  binlog_appender *appender = NULL;
+  binlog_error *err = NULL;
+  check(binlog_appender_open(writer, NULL, &appender, &err), err);
+  const int64_t start = now();
+  for (uint64_t i = 0; i < load->count; i++)
+    check(binlog_appender_append(appender, TYPE, load->payload, load->size, &err), err);
+  check(binlog_appender_flush(appender, NULL, &err), err);
+  const int64_t took = now() - start;
+  check(binlog_appender_close(appender, NULL, &err), err);
   check(binlog_writer_close(writer, &err), err);
   return took;
 }
@@ -194,7 +210,8 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     int64_t (*run)(const struct load *load, const char *dir);
-  } works[] = {{"append", append}, {"append-batch", append_batch}, {"read", read_all}, {"plain-append", plain_append}};
+  } works[] = {{"append", append}, {"append-staged", append_staged}, {"append-batch", append_batch}, {"read", read_all},
+               {"plain-append", plain_append}};
   if (argc != 5) fail("usage", "bench WORK SIZE COUNT DIR");
   int64_t (*run)(const struct load *, const char *) = NULL;
   for (size_t i = 0; i < sizeof works / sizeof *works; i++)

@@ -21,6 +21,8 @@ pub enum Language {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     Append,
+    /// Through an appender.
+    AppendStaged,
     AppendBatch,
     Read,
     /// Without binlog, as a reference: a file of the language's own, a length and a CRC-32C for each record.
@@ -31,6 +33,7 @@ impl Work {
     fn word(self) -> &'static str {
         match self {
             Work::Append => "append",
+            Work::AppendStaged => "append-staged",
             Work::AppendBatch => "append-batch",
             Work::Read => "read",
             Work::PlainAppend => "plain-append",

@@ -357,6 +357,14 @@ fn behind_the_header_of_another_segment_the_blocks_are_found_and_nothing_is_appe
             assert_eq!(opened.err().map(|e| e.kind()), Some(Kind::Corrupt));
         }
     }
+    // The only segment, and no lock file: nothing else says that it is not the header's.
+    let [log, another] = [a_log(1, Codec::None), a_log(1, Codec::None)].map(|log| log.directory);
+    let [bytes, header] = [&log, &another].map(|directory| directory.contents(&name(1)).unwrap());
+    let (to, from) = (Segment::parse(&bytes).start, Segment::parse(&header).start);
+    let directory = MemoryDirectory::new();
+    directory.set_contents(&name(1), [&header[..from], &bytes[to..]].concat());
+    let opened = binlog::Writer::open(Arc::new(directory), WriterOptions::default());
+    assert_eq!(opened.err().map(|e| e.kind()), Some(Kind::Corrupt));
 }
 
 #[test]

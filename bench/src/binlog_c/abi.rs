@@ -96,7 +96,8 @@ pub struct WriterOptions {
     pub heartbeat_ms: u64,
     pub file_group: *const c_char,
     pub ship: *const c_void,
-    pub reserved: [u64; 5],
+    pub fill_ahead_bytes: u64,
+    pub reserved: [u64; 4],
 }
 
 #[repr(C)]

@@ -25,11 +25,13 @@ pub enum Codec {
     Zstd1,
 }
 
-/// Sizes at which segments end and INDEX blocks are written; 0 means the default.
+/// Sizes at which segments end and INDEX blocks are written, and the longest step of zeros ahead of the blocks; 0 means
+/// the default.
 #[derive(Clone, Copy, Default)]
 pub struct Layout {
     pub segment_bytes: u64,
     pub index_bytes: u64,
+    pub fill_ahead_bytes: u64,
 }
 
 pub struct BinlogWriter {
@@ -65,6 +67,7 @@ impl BinlogWriter {
             Codec::Zstd1 => (abi::CODEC_ZSTD, 1),
         };
         (options.segment_bytes, options.index_bytes) = (layout.segment_bytes, layout.index_bytes);
+        options.fill_ahead_bytes = layout.fill_ahead_bytes;
         let directory = c_path(folder)?;
         let mut handle = ptr::null_mut();
         call!(binlog_writer_open(directory.as_ptr(), &options, &mut handle))?;

@@ -6,16 +6,26 @@ use crate::language_peers::{self, Peer, PeerProgram};
 use crate::languages::{Language, Program, Work};
 use crate::Result;
 
+pub const C_APPENDER: &str = "C, appender";
+pub const JAVA_APPENDER: &str = "Java, appender";
+pub const GO_APPENDER: &str = "Go, appender";
+pub const PLAIN_C: &str = "C, stdio and CRC-32C";
+pub const PLAIN_JAVA: &str = "Java, FileChannel and CRC-32C";
+pub const PLAIN_GO: &str = "Go, bufio and CRC-32C";
+
 /// Fewer records would take too little time to measure.
 const LEAST: u64 = 1_000;
 
 pub fn append(size: u64, amount: Amount) -> Result<Contenders> {
     let plain = [
-        ("C, stdio and CRC-32C", Language::C),
-        ("Java, FileChannel and CRC-32C", Language::Java),
-        ("Go, bufio and CRC-32C", Language::Go),
+        (PLAIN_C, Language::C),
+        (PLAIN_JAVA, Language::Java),
+        (PLAIN_GO, Language::Go),
     ];
+    let staged = [(C_APPENDER, Language::C), (JAVA_APPENDER, Language::Java), (GO_APPENDER, Language::Go)];
     let mut contenders = all(Work::Append, size, amount.append_bytes);
+    contenders
+        .extend(staged.map(|(name, language)| program(name, language, Work::AppendStaged, size, amount.append_bytes)));
     contenders
         .extend(plain.map(|(name, language)| program(name, language, Work::PlainAppend, size, amount.append_bytes)));
     contenders.extend(language_peers::ALL.map(|peer| peer_program(peer, size, amount.append_bytes)));

@@ -5,7 +5,7 @@ mod commands;
 pub mod compress;
 mod find;
 mod json;
-mod languages;
+pub mod languages;
 pub mod latency;
 mod legacy;
 mod read;

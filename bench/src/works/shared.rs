@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{boxed, Amount, Contenders, BASE, RAW, RAW_PREALLOCATED};
 use crate::base::{BaseReader, BaseWriter};
-use crate::binlog_c::{BatchReader, BinlogAppenders, BinlogWriter, Codec, Durable, Mode};
+use crate::binlog_c::{BatchReader, BinlogAppenders, BinlogWriter, Codec, Durable, Layout, Mode};
 use crate::contender::{Contender, Read, SharedAppend};
 use crate::okaywal_peer::{OkaywalReader, OkaywalWriter};
 use crate::payload::{Load, Payloads};
@@ -67,6 +67,9 @@ pub fn durable(amount: Amount) -> Result<Contenders> {
             let create = move |folder: &Path| Ok(Durable(BinlogWriter::create(folder, mode, Codec::None)?));
             contenders.push(sharing(named(name), threads, share(), create, BatchReader));
         }
+        let filled = Layout { fill_ahead_bytes: 1 << 20, ..Layout::default() };
+        let create = move |folder: &Path| Ok(Durable(BinlogWriter::open(folder, Mode::Caller, Codec::None, filled)?));
+        contenders.push(sharing(named("binlog, filled ahead"), threads, share(), create, BatchReader));
     }
     Ok(contenders)
 }
