@@ -157,6 +157,7 @@ soak: build soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long f
 	BINLOG_MODEL_SCHEDULES=5000 BINLOG_MODEL_SEED=$$RANDOM $(MAKE) model MODEL_LIMIT=7200
 	BINLOG_ORACLE_SEEDS=20000 BINLOG_ORACLE_FIRST=$$RANDOM $(CARGO) test --release --locked --quiet --test reader oracle
 	BINLOG_POWER_SEEDS=100 $(CARGO) test --release --locked --quiet --test writer power_loss
+	BINLOG_SOAK_SECONDS=600 $(CARGO) test --release --locked --quiet --test writer appenders_soak
 	for round in $$(seq 20); do \
 	  $(CARGO) test --release --locked --quiet --test writer kill && $(CARGO) test --release --locked --quiet --test reader tail_processes || exit 1; \
 	done

@@ -4,6 +4,7 @@
 mod common;
 
 mod appenders;
+mod appenders_soak;
 mod appends;
 mod birth;
 mod failed_open;
