@@ -26,7 +26,7 @@ roll_arguments rolling ship_arguments compress ship ship_writer memory waiting"
 cpp_tests="wrapper wrapper_rolling wrapper_ship"
 # Each example with its arguments; they run in a directory of their own.
 examples="quickstart gather counters find rolling tail migrate archive memory_store"
-cpp_examples="quickstart gather rolling tail migrate archive"
+cpp_examples="quickstart gather threads rolling tail migrate archive"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/binlog-c-tests-XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -13,7 +13,7 @@ CC=${CC:-cc}
 CXX=${CXX:-c++}
 warnings="-Wall -Wextra -Wpedantic -Werror"
 examples="c/quickstart c/gather c/find c/counters c/rolling c/tail c/migrate c/archive
-cpp/quickstart cpp/gather cpp/rolling cpp/tail cpp/migrate cpp/archive"
+cpp/quickstart cpp/gather cpp/threads cpp/rolling cpp/tail cpp/migrate cpp/archive"
 
 base=$(mktemp -d "${TMPDIR:-/tmp}/binlog-install-tests-XXXXXX")
 trap 'rm -rf "$base"' EXIT
