@@ -6,6 +6,7 @@ mod common;
 mod appenders;
 mod appenders_soak;
 mod appends;
+mod area;
 mod birth;
 mod failed_open;
 mod failed_sync;
