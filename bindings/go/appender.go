@@ -3,6 +3,7 @@ package binlog
 import (
 	"encoding/binary"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,9 @@ import (
 type Appender struct {
 	c      cbinlog.Appender
 	closed *atomic.Bool
+	// Held during a call of C: goroutines that use an appender at once, against its rules, must not meet there, and Close
+	// waits for the call in progress.
+	calling sync.Mutex
 	// Keeps the writer from being freed.
 	writer *Writer
 
@@ -88,6 +92,9 @@ func (w *Writer) OpenAppenderBytes(handOver int) (*Appender, error) {
 // [Error.RecordID] says that it was accepted); [ErrFailed] after an fsync has failed; and [ErrClosed] when the appender
 // or the writer is closed.
 func (a *Appender) Append(t Type, payload []byte) error {
+	if a.limit == nil {
+		return errNoAppender
+	}
 	now := a.now()
 	end := a.end
 	size := (frameHeader + len(payload) + 7) &^ 7
@@ -103,6 +110,9 @@ func (a *Appender) Append(t Type, payload []byte) error {
 // AppendRecord appends a record with a time or metadata of its own. Otherwise it is as [Appender.Append]; [ErrInvalid]
 // also for metadata that are not well-formed pairs of UTF-8, and for a time that 64 bits of nanoseconds do not hold.
 func (a *Appender) AppendRecord(r NewRecord) error {
+	if a.limit == nil {
+		return errNoAppender
+	}
 	head, err := headOf(&r)
 	if err != nil {
 		return err
@@ -156,17 +166,35 @@ func (a *Appender) Flush() (lastID uint64, err error) {
 }
 
 // Close flushes as [Appender.Flush] does, and ends the appender, whatever the error is. After the writer was closed,
-// which has collected what was staged, this succeeds. Closing again does nothing.
+// which has collected what was staged, this succeeds. Any goroutine may close it, also while another one appends: each
+// record is then in the log, or its append returns [ErrClosed]. Closing again does nothing.
+//
+// A function that the writer has called cannot close its appenders: [ErrInvalid], and the appender stays open.
 func (a *Appender) Close() error {
-	if a.c.IsCalling() {
+	if a.limit == nil {
+		return errNoAppender
+	}
+	if !a.lock() {
 		return invalid("an appender cannot be closed by a function that its writer has called: it stays open")
 	}
+	defer a.calling.Unlock()
 	if a.closed.Swap(true) {
 		return nil
 	}
 	failure := a.c.Close()
 	runtime.KeepAlive(a)
 	return asError(failure)
+}
+
+var errNoAppender = invalid("the appender was never opened")
+
+// lock waits for the call in progress. It returns false in a function that is run within that, which would wait for itself.
+func (a *Appender) lock() bool {
+	if a.c.IsCalling() {
+		return false
+	}
+	a.calling.Lock()
+	return true
 }
 
 func (a *Appender) takes(t Type, now int64) bool {
@@ -186,9 +214,18 @@ func (a *Appender) complete(end int) error {
 	a.end = end
 	atomic.StoreUint64(a.endWord, uint64(end))
 	if atomic.LoadUint64(a.limit) == 0 {
-		return a.call(a.c.Settle)
+		return a.settle(uint64(end))
 	}
 	return nil
+}
+
+func (a *Appender) settle(end uint64) error {
+	err := a.call(a.c.Settle)
+	if err == ErrClosed && a.closed.Load() && a.c.Taken() >= end {
+		// Close has taken it.
+		return nil
+	}
+	return err
 }
 
 func (a *Appender) appendByCall(head cbinlog.Head, payload []byte) error {
@@ -197,6 +234,13 @@ func (a *Appender) appendByCall(head cbinlog.Head, payload []byte) error {
 
 // call makes a call that may change the area.
 func (a *Appender) call(f func() *cbinlog.Error) error {
+	if a.limit == nil {
+		return errNoAppender
+	}
+	if !a.lock() {
+		return invalid("an appender cannot be used by a function that its writer has called")
+	}
+	defer a.calling.Unlock()
 	if a.closed.Load() {
 		return ErrClosed
 	}

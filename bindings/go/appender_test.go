@@ -255,6 +255,85 @@ func TestAppenderRefusesWhatTheWriterRefuses(t *testing.T) {
 	}
 }
 
+// Closing an appender is no exception from the rule that anybody may close: no record is lost, or said to be.
+func TestAppenderThatIsClosedMeanwhile(t *testing.T) {
+	directory := newLog(t)
+	w := open(t, directory)
+	total := uint64(0)
+	for round := range 200 {
+		a := openAppender(t, w)
+		taken := make(chan uint64)
+		go func() {
+			n := uint64(0)
+			for ; a.Append(1, numbered(total+n)) == nil; n++ {
+				if n%50 == 0 {
+					runtime.Gosched()
+				}
+			}
+			taken <- n
+		}()
+		time.Sleep(time.Duration(round*5) * time.Microsecond)
+		must(t, a.Close())
+		total += <-taken
+	}
+	must(t, w.Close())
+	if there := counted(t, directory)[1]; there != total {
+		t.Errorf("%d of %d records are there", there, total)
+	}
+}
+
+// This is against the rules. It must not damage what others have appended, or the process.
+func TestAppenderThatSeveralGoroutinesUse(t *testing.T) {
+	directory := newLog(t)
+	w := open(t, directory)
+	other := openAppender(t, w)
+	a := openAppender(t, w)
+	large := make([]byte, 60000)
+	var running sync.WaitGroup
+	for i := range 4 {
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			for n := range 300 {
+				switch (i + n) % 3 {
+				case 0:
+					_ = a.Gather(2, large)
+				case 1:
+					_, _ = a.Flush()
+				default:
+					_ = a.AppendBatch(new(Batch))
+				}
+			}
+		}()
+	}
+	for n := range uint64(1000) {
+		must(t, other.Append(1, numbered(n)))
+	}
+	running.Wait()
+	must(t, w.Close())
+	n := uint64(0)
+	for r, err := range openReader(t, directory).Records(Filter{Types: []Type{1}}) {
+		must(t, err)
+		if binary.BigEndian.Uint64(r.Payload()) != n {
+			t.Fatalf("record %d is another one", n)
+		}
+		n++
+	}
+	if n != 1000 {
+		t.Error(n)
+	}
+}
+
+func TestAppenderThatWasNeverOpened(t *testing.T) {
+	var a Appender
+	_, flushed := a.Flush()
+	for _, err := range []error{a.Append(1, nil), a.AppendRecord(NewRecord{}), a.Gather(1), a.AppendBatch(new(Batch)), flushed, a.Close()} {
+		if !errors.Is(err, ErrInvalid) {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAppendersThatAreForgotten(t *testing.T) {
 	w := open(t, newLog(t))
 	for range 50 {

@@ -21,7 +21,7 @@
 //
 // # Goroutines
 //
-// Writers and readers may be shared by goroutines. A cursor, with the loops over it, belongs to one goroutine at a
+// Writers and readers may be shared by goroutines. A cursor, with the loops over it, and an appender belong to one at a
 // time. All of them may be closed at any time, by any goroutine, any number of times: Close waits for calls in
 // progress, and later calls return [ErrClosed].
 //

@@ -69,7 +69,7 @@ impl Area {
     /// The memory is valid, and not written by others than the program's staging thread, until the area is dropped.
     pub unsafe fn new(memory: NonNull<u8>, size: usize, payload_max: u32) -> Result<Self> {
         let head = memory.cast::<Head>();
-        let room = size.saturating_sub(size_of::<Head>()) / 8 * 8;
+        let room = size.saturating_sub(size_of::<Head>());
         if !head.is_aligned() || !(LEAST..=MOST).contains(&room) {
             return Err(Error::invalid(format!(
                 "the memory of an appender has to be aligned to 8 and to have {} to {} bytes; it has {size}",
@@ -77,7 +77,7 @@ impl Area {
                 MOST + size_of::<Head>(),
             )));
         }
-        let mut area = Area { head, room, taken: 0, payload_max, broken: None };
+        let mut area = Area { head, room: room / 8 * 8, taken: 0, payload_max, broken: None };
         area.reset();
         area.head().payload_max.store(payload_max, Ordering::Relaxed);
         Ok(area)

@@ -336,7 +336,7 @@ static void bad_arguments(const char *log) {
   CHECK_FAILS(binlog_appender_open_area(w, NULL, NULL, MEMORY, &a, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_appender_open_area(w, NULL, memory, MEMORY, NULL, &err), BINLOG_E_INVALID, err);
   CHECK_FAILS(binlog_appender_open_area(w, NULL, (binlog_area *)(void *)((char *)memory + 4), MEMORY, &a, &err), BINLOG_E_INVALID, err);
-  const size_t sizes[] = {0, sizeof(binlog_area), sizeof(binlog_area) + 1023, sizeof words};
+  const size_t sizes[] = {0, sizeof(binlog_area), sizeof(binlog_area) + 1023, sizeof(binlog_area) + (1 << 20) + 1, sizeof words};
   for (size_t i = 0; i < COUNT_OF(sizes); i++)
     CHECK_FAILS(binlog_appender_open_area(w, NULL, memory, sizes[i], &a, &err), BINLOG_E_INVALID, err);
   CHECK_OK(binlog_appender_open_area(w, NULL, memory, sizeof(binlog_area) + 1024, &a, &err), err);

@@ -61,7 +61,8 @@ const _: () = {
 ///
 /// Every function of this appender may change the area: the program reads `end` and `limit` again after it. Bytes
 /// before `end` must not be changed. What the program stages is handed over as what an appender stages, and lost with
-/// the process as that. Memory: twice that of an appender, and the program's.
+/// the process as that: also what a child of a fork stages, which only a call would refuse. Memory: twice that of an
+/// appender, and the program's.
 ///
 /// Returns BINLOG_OK, or what binlog_appender_open returns; BINLOG_E_INVALID for other memory. Frames that are none, of
 /// an unknown type or too large are not taken, nor what follows them until the next call, which then returns

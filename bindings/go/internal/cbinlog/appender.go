@@ -45,6 +45,9 @@ func (a Appender) End() *uint64 { return (*uint64)(unsafe.Pointer(&a.area.end)) 
 // Limit is the word with the bytes up to which frames may be completed.
 func (a Appender) Limit() *uint64 { return (*uint64)(unsafe.Pointer(&a.area.limit)) }
 
+// Taken is how many bytes of frames the library has taken.
+func (a Appender) Taken() uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(&a.area.taken))) }
+
 // Rules are when frames may be completed and which types they may have, as of the last call.
 func (a Appender) Rules() (fromNS, untilNS int64, typesEnd uint32) {
 	return int64(a.area.from_ns), int64(a.area.until_ns), uint32(a.area.types_end)

@@ -40,6 +40,7 @@ public final class Appender implements AutoCloseable {
 
   private static final int END = 0;
   private static final int LIMIT = 64;
+  private static final int TAKEN = 72;
   private static final int FROM = 80;
   private static final int UNTIL = 88;
   private static final int TYPES_END = 96;
@@ -51,9 +52,23 @@ public final class Appender implements AutoCloseable {
   private static final VarHandle WORD =
       MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
+  private static final VarHandle CALLING;
+
+  static {
+    try {
+      CALLING = MethodHandles.lookup().findVarHandle(Appender.class, "calling", boolean.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
   private final Handle handle;
+  private final Handle writer;
   private final Cleaner.Cleanable net;
   private final ByteBuffer area;
+  /** Set during a call of C: threads that use an appender at once, against its rules, must not meet there. */
+  @SuppressWarnings("unused") // through CALLING
+  private volatile boolean calling;
   /** Bytes of complete frames, and what the library has said about them, as of its last call. */
   private int end;
   private long from;
@@ -64,7 +79,8 @@ public final class Appender implements AutoCloseable {
   private long clockTime;
   private long clockNanos;
 
-  Appender(long writer, int handOverBytes) throws BinlogException {
+  Appender(Handle writer, long opened, int handOverBytes) throws BinlogException {
+    this.writer = writer;
     area = ByteBuffer.allocateDirect(HEAD + ROOM + 64).alignedSlice(64).order(ByteOrder.LITTLE_ENDIAN);
     ByteBuffer memory = area;
     handle =
@@ -77,7 +93,7 @@ public final class Appender implements AutoCloseable {
                 Reference.reachabilityFence(memory);
               }
             });
-    handle.opened(Native.appenderOpen(writer, handOverBytes, area, HEAD + ROOM));
+    handle.opened(Native.appenderOpen(opened, handOverBytes, area, HEAD + ROOM));
     net = Binlog.CLEANER.register(this, handle);
     payloadMax = area.getInt(PAYLOAD_MAX);
     readRules();
@@ -210,12 +226,13 @@ public final class Appender implements AutoCloseable {
    * @throws IllegalStateException when the appender is closed
    */
   public long flush() throws BinlogException {
-    long appender = handle.enter();
-    try {
-      return Native.appenderFlush(appender);
-    } finally {
-      leave();
-    }
+    long[] last = new long[1];
+    calling(
+        appender -> {
+          last[0] = Native.appenderFlush(appender);
+          return true;
+        });
+    return last[0];
   }
 
   /**
@@ -223,11 +240,15 @@ public final class Appender implements AutoCloseable {
    * collected what was staged, this succeeds. An appender that is not closed is closed when it is collected as garbage,
    * until which it keeps its memory; its records are collected by the writer.
    *
+   * <p>Any thread may close an appender. While another one appends, each record is then in the log, or its append
+   * throws.
+   *
    * @throws BinlogException as {@link BinlogWriter#flush}
-   * @throws IllegalStateException when called by a function that the writer calls, such as a hook
+   * @throws IllegalStateException when called by a function that the writer calls, such as a hook; it stays open
    */
   @Override
   public void close() throws BinlogException {
+    writer.refuseWithin();
     handle.close();
     net.clean(); // closed already: only unregisters
     WORD.setVolatile(area, LIMIT, 0L);
@@ -260,11 +281,19 @@ public final class Appender implements AutoCloseable {
   }
 
   private void settle() throws BinlogException {
-    calling(
-        appender -> {
-          Native.appenderSettle(appender);
-          return true;
-        });
+    long mine = end;
+    try {
+      calling(
+          appender -> {
+            Native.appenderSettle(appender);
+            return true;
+          });
+    } catch (IllegalStateException e) {
+      if (!handle.isClosed()) throw e;
+      // Waits for the thread that closes, which may have taken the record.
+      handle.close();
+      if ((long) WORD.getVolatile(area, TAKEN) < mine) throw e;
+    }
   }
 
   /** Nanoseconds since the Unix epoch. */
@@ -302,17 +331,18 @@ public final class Appender implements AutoCloseable {
 
   private boolean calling(Call call) throws BinlogException {
     long appender = handle.enter();
+    boolean mine = CALLING.compareAndSet(this, false, true);
     try {
+      if (!mine) throw new IllegalStateException("the appender is in use, by another thread or around this call");
       return call.on(appender);
     } finally {
-      leave();
+      if (mine) {
+        readRules();
+        calling = false;
+      }
+      handle.exit();
+      Reference.reachabilityFence(this);
     }
-  }
-
-  private void leave() {
-    readRules();
-    handle.exit();
-    Reference.reachabilityFence(this);
   }
 
   /** The library has changed the area. */

@@ -336,7 +336,7 @@ public final class BinlogWriter implements AutoCloseable {
     Text.notNegative(handOverBytes, "the bytes at which records are handed over");
     long writer = handle.enter();
     try {
-      return new Appender(writer, handOverBytes);
+      return new Appender(handle, writer, handOverBytes);
     } finally {
       leave();
     }

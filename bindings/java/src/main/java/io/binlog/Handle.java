@@ -98,6 +98,15 @@ final class Handle implements Runnable {
     return address;
   }
 
+  /**
+   * Refuses what must not be done by a function that the handle calls.
+   *
+   * @throws IllegalStateException in such a function
+   */
+  void refuseWithin() {
+    if (callbacks != 0 && isCalling()) throw calling();
+  }
+
   private IllegalStateException calling() {
     return new IllegalStateException(what + " must not be used by a function that it calls");
   }
@@ -116,7 +125,7 @@ final class Handle implements Runnable {
    * @throws IllegalStateException when called by a function that the handle calls
    */
   void close() throws BinlogException {
-    if (callbacks != 0 && isCalling()) throw calling();
+    refuseWithin();
     if (!isFirstToClose()) {
       awaitFreed();
       return;

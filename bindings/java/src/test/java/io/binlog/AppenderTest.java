@@ -195,6 +195,71 @@ class AppenderTest {
   }
 
   @Test
+  void each_record_is_in_the_log_or_its_append_throws_when_the_appender_is_closed_meanwhile() throws Exception {
+    long[] total = new long[1];
+    try (BinlogWriter writer = BinlogWriter.open(log)) {
+      for (int round = 0; round < 200; round++) {
+        Appender appender = writer.appender();
+        Thread thread =
+            new Thread(
+                () -> {
+                  try {
+                    for (; ; total[0]++) appender.append(1, number(total[0]));
+                  } catch (IllegalStateException e) {
+                    // closed
+                  } catch (BinlogException e) {
+                    throw new AssertionError(e);
+                  }
+                });
+        thread.start();
+        Thread.sleep(0, round * 4000);
+        appender.close();
+        thread.join();
+      }
+    }
+    assertEquals(total[0] == 0 ? Map.of() : Map.of(1, total[0]), counted());
+  }
+
+  /** This is against the rules. It must not damage what others have appended, or the process. */
+  @Test
+  void threads_that_share_an_appender_get_an_exception_and_damage_nothing_else() throws Exception {
+    byte[] large = new byte[60_000];
+    try (BinlogWriter writer = BinlogWriter.open(log);
+        Appender other = writer.appender()) {
+      Appender shared = writer.appender();
+      Thread[] threads = new Thread[4];
+      for (int i = 0; i < threads.length; i++) {
+        int me = i;
+        threads[i] =
+            new Thread(
+                () -> {
+                  for (int n = 0; n < 300; n++) {
+                    try {
+                      if ((me + n) % 2 == 0) shared.gather(2, ByteBuffer.wrap(large));
+                      else shared.flush();
+                    } catch (IllegalStateException e) {
+                      assertTrue(e.getMessage().contains("in use"));
+                    } catch (BinlogException e) {
+                      throw new AssertionError(e);
+                    }
+                  }
+                });
+        threads[i].start();
+      }
+      for (int n = 0; n < 1000; n++) other.append(1, number(n));
+      for (Thread thread : threads) thread.join();
+      shared.close();
+    }
+    long n = 0;
+    try (BinlogReader reader = BinlogReader.open(log)) {
+      for (Record record : reader) {
+        if (record.type() == 1) assertEquals(n++, ByteBuffer.wrap(record.payload()).getLong());
+      }
+    }
+    assertEquals(1000, n);
+  }
+
+  @Test
   void the_flush_interval_holds_for_an_appender_that_says_nothing_more() throws Exception {
     WriterOptions options = WriterOptions.builder().background().flushInterval(Duration.ofMillis(20)).build();
     try (BinlogWriter writer = BinlogWriter.open(log, options);
