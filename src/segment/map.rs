@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::holes::Learned;
 use super::recover::{load_index, unusable};
-use super::tail::{block_at, is_space, last_block, next_block};
+use super::tail::{block_at, end_before_space, is_space, last_block, next_block};
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
@@ -174,7 +174,7 @@ impl Segment {
                 Err(_) => return Ok(false),
             }
         }
-        let end = self.len()?.saturating_sub(trailer::LEN as u64);
+        let end = end_before_space(self)?.saturating_sub(trailer::LEN as u64);
         Ok(map.is_contiguous(self.start) && map.end() == Some(end))
     }
 
