@@ -79,6 +79,8 @@ struct Kept {
     /// The map of the whole segment.
     whole: Option<(u64, Arc<Map>)>,
     windows: Vec<(u64, Arc<Window>)>,
+    /// Everything from this offset to the end of the file, which had this length, was found to be zeros.
+    space: Option<(u64, u64)>,
 }
 
 impl Part {
@@ -224,6 +226,16 @@ impl Segment {
     /// Forgets the places of the blocks, because more became known of the segment.
     pub(super) fn forget_map(&self) {
         *self.cache.kept.lock() = Kept::default();
+    }
+
+    /// Whether the file was noted to have nothing but zeros from this offset on, when it had this length.
+    pub(super) fn is_known_space(&self, space: (u64, u64)) -> bool {
+        self.cache.kept.lock().space == Some(space)
+    }
+
+    /// Notes that, or the contrary.
+    pub(super) fn note_space(&self, space: Option<(u64, u64)>) {
+        self.cache.kept.lock().space = space;
     }
 
     fn keep(&self, at: u64, window: &Arc<Window>) {

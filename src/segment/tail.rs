@@ -91,8 +91,16 @@ pub(crate) fn is_space(segment: &Segment, offset: u64) -> Result<bool> {
     if segment.header.incompatible & SPACE == 0 || segment.translated.is_some() {
         return Ok(false);
     }
-    let most = if segment.is_live() { offset.saturating_add(PAGE as u64) } else { u64::MAX };
-    are_zeros(segment, offset, most)
+    let page = offset.saturating_add(PAGE as u64);
+    if segment.is_live() {
+        return are_zeros(segment, offset, page);
+    }
+    // A reader that follows the log judges the same end each time it looks: the next block would begin here.
+    let here = (offset, segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?);
+    let is_known = segment.is_known_space(here);
+    let is_space = are_zeros(segment, offset, if is_known { page } else { u64::MAX })?;
+    segment.note_space(is_space.then_some(here));
+    Ok(is_space)
 }
 
 /// Whether there are bytes at `offset`, and those up to `most`, or to the end of the file, are zeros.

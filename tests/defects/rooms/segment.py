@@ -46,6 +46,13 @@ DEFECTS = [
         "repair::recover::the_index_of_a_log_that_crashed_with_space_after_its_blocks_is_written_at_their_end",
     ),
     defect(
+        "a reader that follows a crashed log reads its space each time",
+        "src/segment/tail.rs",
+        "if is_known { page } else { u64::MAX }",
+        "if is_known { u64::MAX } else { u64::MAX }",
+        "reader::follow::a_reader_that_follows_a_crashed_log_reads_the_space_after_its_blocks_once",
+    ),
+    defect(
         "a torn block before zeros that were filled ahead is reported as damage",
         "src/reader/salvage.rs",
         "is_space(segment, offset + bytes).unwrap_or(false)",
