@@ -70,7 +70,7 @@ pub(super) fn open(directory: &dyn Directory, name: &str, direction: Direction) 
     if !facts.is_plain {
         return invalid("this is no plain file, and stays as it is");
     }
-    let segment = Arc::new(Segment::open(directory, name, Access::Read)?);
+    let segment = Segment::open(directory, name, Access::Read)?;
     if let Some(reason) = direction.refuses(&segment) {
         return invalid(reason);
     }
@@ -81,6 +81,7 @@ pub(super) fn open(directory: &dyn Directory, name: &str, direction: Direction) 
     if segment.is_live() {
         return Err(held());
     }
+    let segment = Arc::new(segment.without_space()?);
     if segment.is_compressed_whole() {
         let found = Recovered::nothing(&segment);
         let is_single = names::sequence(&segment.header.name, name).is_none();
@@ -122,7 +123,7 @@ pub(super) fn open(directory: &dyn Directory, name: &str, direction: Direction) 
                 return Err(held());
             }
             // The file may have grown before the lock was taken.
-            if file.len().map_err(|e| Error::io(&e, "stat").at(&path))? != found.end {
+            if segment::end_before_space(&Segment::open(directory, name, Access::Read)?)? != found.end {
                 return Err(held());
             }
             lock = Some(file);

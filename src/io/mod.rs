@@ -25,6 +25,7 @@ pub(crate) mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub(crate) mod thread;
+mod until;
 pub(crate) mod wake;
 #[cfg(target_os = "linux")]
 pub(crate) mod watch;
@@ -52,6 +53,7 @@ pub(crate) use rename::rename_new;
 pub use rights::Rights;
 #[cfg(any(test, feature = "testing"))]
 pub use testing::{Fate, Fault, Image, MemoryDirectory, Operation, PowerDirectory, Survival};
+pub(crate) use until::until;
 pub use wake::Wake;
 
 /// The error of changing a file that is only read.

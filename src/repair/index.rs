@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::io::{Access, Location};
 use crate::log::{note_new_end, refuse_url, Source};
 use crate::options::{ReaderOptions, DEFAULT_BLOCK_MAX_BYTES};
-use crate::segment::{self, Appender, Segment};
+use crate::segment::{self, Appender, FillAhead, Segment};
 
 /// Appends an INDEX block that covers all of the segment, and a TRAILER, to each segment of the log whose index is
 /// incomplete; a segment whose index is whole is left alone. Reads headers and entries, no payload. Returns the files
@@ -39,7 +39,8 @@ fn rebuild(source: &Source) -> Result<Vec<PathBuf>> {
         let segment = Arc::new(Segment::open(&*directory, &old.name, Access::ReadWrite)?);
         let found = segment::survey(&segment)?;
         let (names, next_id) = (found.types.clone(), found.next_id);
-        let mut appender = Appender::resume(segment.clone(), found);
+        // Zeros that were filled ahead are cut off before the TRAILER is written.
+        let mut appender = Appender::resume(segment.clone(), found).filling(FillAhead::default());
         appender.reopen();
         appender.close(&names)?;
         segment.file.sync_data().map_err(|e| crate::error::Error::io(&e, "sync").at(&segment.path))?;

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::holes::Learned;
 use super::recover::{load_index, unusable};
-use super::tail::{block_at, is_space, last_block, next_block};
+use super::tail::{block_at, end_before_space, is_space, last_block, next_block};
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
@@ -79,6 +79,8 @@ struct Kept {
     /// The map of the whole segment.
     whole: Option<(u64, Arc<Map>)>,
     windows: Vec<(u64, Arc<Window>)>,
+    /// Everything from this offset to the end of the file, which had this length, was found to be zeros.
+    space: Option<(u64, u64)>,
 }
 
 impl Part {
@@ -174,7 +176,7 @@ impl Segment {
                 Err(_) => return Ok(false),
             }
         }
-        let end = self.len()?.saturating_sub(trailer::LEN as u64);
+        let end = end_before_space(self)?.saturating_sub(trailer::LEN as u64);
         Ok(map.is_contiguous(self.start) && map.end() == Some(end))
     }
 
@@ -224,6 +226,16 @@ impl Segment {
     /// Forgets the places of the blocks, because more became known of the segment.
     pub(super) fn forget_map(&self) {
         *self.cache.kept.lock() = Kept::default();
+    }
+
+    /// Whether the file was noted to have nothing but zeros from this offset on, when it had this length.
+    pub(super) fn is_known_space(&self, space: (u64, u64)) -> bool {
+        self.cache.kept.lock().space == Some(space)
+    }
+
+    /// Notes that, or the contrary.
+    pub(super) fn note_space(&self, space: Option<(u64, u64)>) {
+        self.cache.kept.lock().space = space;
     }
 
     fn keep(&self, at: u64, window: &Arc<Window>) {

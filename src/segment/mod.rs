@@ -51,7 +51,7 @@ pub(crate) use remains::{remains, Remains};
 pub(crate) use rescue::{has_block, is_headed_by_another, rescue, with_first_id_by_index, ANOTHERS_HEADER};
 pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use successor::successor;
-pub(crate) use tail::{block_at, is_space, is_torn, lacks_trailer, last_block, next_block, Moved};
+pub(crate) use tail::{block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, next_block, Moved};
 pub(crate) use unborn::{is_left_over, is_unborn, unborn};
 
 /// The ending of every segment's file name.
@@ -163,6 +163,16 @@ impl Segment {
         })
     }
 
+    /// The same segment, to which nobody writes, without space after its blocks.
+    pub fn without_space(self) -> Result<Self> {
+        let end = end_before_space(&self)?;
+        let file = match self.file.len() {
+            Ok(len) if len <= end => self.file,
+            _ => io::until(self.file, end),
+        };
+        Ok(Segment { file, ..self })
+    }
+
     /// An error at a place in this segment.
     pub fn corrupt(&self, offset: u64, reason: &Malformed) -> Error {
         malformed(reason).at_offset(&self.path, self.reported_offset(offset))
@@ -239,6 +249,17 @@ impl Segment {
     /// Whether a writer has the segment open. Always false on a file system without locks.
     pub fn is_live(&self) -> bool {
         !self.is_ours.load(Ordering::Relaxed) && self.file.is_locked().unwrap_or(false)
+    }
+}
+
+/// Opens the file of a closed segment, which is shown without space after its blocks. A file that cannot be read as a
+/// segment, or is compressed as a whole, is shown as it is.
+pub(crate) fn open_closed(directory: &dyn Directory, name: &str) -> std::io::Result<Arc<dyn File>> {
+    match Segment::open(directory, name, Access::Read) {
+        Ok(segment) if !segment.is_compressed_whole() => {
+            segment.without_space().map(|segment| segment.file).map_err(std::io::Error::other)
+        }
+        _ => directory.open(name, Access::Read),
     }
 }
 

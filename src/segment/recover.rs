@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::indexing::{Indexing, Summary};
-use super::tail::{behind, block_at, is_space, lacks_trailer, last_block, may_be_lost, next_block, Behind};
+use super::tail::{
+    behind, block_at, end_before_space, is_space, lacks_trailer, last_block, may_be_lost, next_block, Behind,
+};
 use super::{Bad, Scanner, Segment};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
@@ -185,8 +187,8 @@ pub(crate) fn find_end(segment: &Arc<Segment>) -> Result<Recovered> {
 /// Walks the whole segment by its headers and entries, whatever its index contains, for an index of all of it. A torn
 /// tail is an error here.
 pub(crate) fn survey(segment: &Arc<Segment>) -> Result<Recovered> {
-    let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
-    let found = walk(segment, Recovered { durable_end: len, is_survey: true, ..Recovered::nothing(segment) })?;
+    let end = end_before_space(segment)?;
+    let found = walk(segment, Recovered { durable_end: end, is_survey: true, ..Recovered::nothing(segment) })?;
     match found.torn_bytes {
         // The blocks read for this need not be on the disk.
         0 => Ok(Recovered { durable_end: durable_end(segment, segment.start)?, ..found }),

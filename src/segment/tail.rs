@@ -91,7 +91,20 @@ pub(crate) fn is_space(segment: &Segment, offset: u64) -> Result<bool> {
     if segment.header.incompatible & SPACE == 0 || segment.translated.is_some() {
         return Ok(false);
     }
-    let most = if segment.is_live() { offset.saturating_add(PAGE as u64) } else { u64::MAX };
+    let page = offset.saturating_add(PAGE as u64);
+    if segment.is_live() {
+        return are_zeros(segment, offset, page);
+    }
+    // A reader that follows the log judges the same end each time it looks: the next block would begin here.
+    let here = (offset, segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?);
+    let is_known = segment.is_known_space(here);
+    let is_space = are_zeros(segment, offset, if is_known { page } else { u64::MAX })?;
+    segment.note_space(is_space.then_some(here));
+    Ok(is_space)
+}
+
+/// Whether there are bytes at `offset`, and those up to `most`, or to the end of the file, are zeros.
+fn are_zeros(segment: &Segment, offset: u64, most: u64) -> Result<bool> {
     let mut window = vec![0; PAGE];
     let mut at = offset;
     loop {
@@ -105,6 +118,23 @@ pub(crate) fn is_space(segment: &Segment, offset: u64) -> Result<bool> {
         }
         memory::resize(&mut window, WINDOW)?;
     }
+}
+
+/// Where a segment to which nobody writes ends: the length of its file without space after the blocks, which a power cut
+/// may leave there until the next writer cuts it off.
+pub(crate) fn end_before_space(segment: &Segment) -> Result<u64> {
+    let len = segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?;
+    let may_have_space = segment.header.incompatible & SPACE != 0 && segment.translated.is_none() && len != u64::MAX;
+    if !may_have_space || segment.ends_with_trailer()? == Some(true) {
+        return Ok(len);
+    }
+    let (end, durable_end) = match last_block(segment)? {
+        Some((offset, last)) => (offset.saturating_add(last.block_len()), last.durable_end),
+        None => (segment.start, 0),
+    };
+    // Zeros before a durable end are damage.
+    let is_space = end < len && end >= durable_end && are_zeros(segment, end, u64::MAX)?;
+    Ok(if is_space { end } else { len })
 }
 
 /// What follows the bad bytes at `offset`. At `offset` itself there may be a block that belongs elsewhere.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::sound::Behind;
 use crate::error::{Error, Kind, Result};
+use crate::format::declaration::SPACE;
 use crate::io::{Directory, Location};
 use crate::log::{held, is_numbered, missing_behind, names, read_left};
 use crate::options::{Filter, ReaderOptions};
 use crate::reader::Reader;
 use crate::record::event;
 use crate::retention::{self, Ours};
-use crate::segment::is_unborn;
+use crate::segment::{is_unborn, open_closed};
 use crate::store::{Again, Failure};
 
 /// A segment of the log.
@@ -26,7 +27,10 @@ pub(super) struct Local {
     /// All markers that it was ever known by.
     pub known_as: [u64; 3],
     pub created_ns: i64,
+    /// Length of its file, which may have space after its blocks while it is the last.
     pub bytes: u64,
+    /// Whether the file may have space that `bytes` counts.
+    has_space: bool,
     log_id: Vec<u8>,
 }
 
@@ -195,10 +199,17 @@ impl Files {
             known.insert(name, candidate);
         }
         self.known = known;
-        let segments: Vec<Local> = places.into_values().collect();
-        if let Some(last) = segments.last() {
+        let mut segments: Vec<Local> = places.into_values().collect();
+        if let Some((last, closed)) = segments.split_last_mut() {
             // It may grow for as long as it is the last.
             self.known.remove(&last.name);
+            for segment in closed.iter_mut().filter(|segment| segment.has_space) {
+                // A file that cannot be read is reported when its turn comes.
+                if let Ok(len) = open_closed(directory, &segment.name).and_then(|file| file.len()) {
+                    (segment.bytes, segment.has_space) = (len, false);
+                    self.known.insert(segment.name.clone(), Candidate::Segment(segment.clone()));
+                }
+            }
         }
         let newest = segments.last().map_or(0, |last| last.sequence);
         let (mut begun, mut is_outdated) = (vec![], false);
@@ -275,6 +286,7 @@ impl Files {
             known_as: header.known_as(),
             created_ns: header.created_ns,
             bytes: facts.len,
+            has_space: header.incompatible & SPACE != 0 && !names::is_whole(name),
             log_id: header.log_id,
         }))
     }

@@ -12,10 +12,10 @@ use super::{here as failed_here, ShipMonitor, ShipReport, ShipState, Shipped, Sh
 use crate::compress::{compress_segment, sweep};
 use crate::error::{a_defect, Error, Kind, Result};
 use crate::hex::hex;
-use crate::io::Access;
 use crate::ledger::{Entry, Stage};
 use crate::log::names;
 use crate::options::CompressOptions;
+use crate::segment::open_closed;
 use crate::store::{confirm_unless, stopped, Again, Answer, Confirmed, Failure, Monitor, Stored, Sums, Upload};
 
 /// The result for a segment that was to be shipped.
@@ -269,7 +269,7 @@ impl Shipper {
             }
         }
         let path = self.directory.path_of(&segment.name);
-        let file = match self.directory.open(&segment.name, Access::Read) {
+        let file = match open_closed(&*self.directory, &segment.name) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Outcome::Changed),
             Err(e) => return Err(failed_here(Error::io(&e, "open").at(&path))),

@@ -10,8 +10,9 @@ use super::local::Local;
 use super::pipeline::{Job, Reading, Summed};
 use super::sound::Behind;
 use super::{here as failed_here, ShipMonitor, Shipper};
-use crate::io::{Access, File};
+use crate::io::File;
 use crate::ledger::Stage;
+use crate::segment::open_closed;
 use crate::store::{Answer, Sums};
 
 impl Shipper {
@@ -20,7 +21,7 @@ impl Shipper {
         let known = entry_of(&keeper.lock(), self.store.url(), segment).cloned();
         Some(Job {
             reading: self.reading(segment, behind),
-            file: self.directory.open(&segment.name, Access::Read).ok()?,
+            file: open_closed(&*self.directory, &segment.name).ok()?,
             path: self.directory.path_of(&segment.name),
             accepted: known.as_ref().is_some_and(|known| known.accepted),
             store: self.store.clone(),

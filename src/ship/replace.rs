@@ -9,6 +9,7 @@ use super::{here as failed_here, ShipMonitor, Shipper};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory};
 use crate::ledger::Stage;
+use crate::segment::open_closed;
 use crate::store::remote::RemoteDirectory;
 use crate::store::{confirm, Answer, Confirmed, Failure, Sums, Upload};
 
@@ -48,7 +49,7 @@ impl Shipper {
                 return Err(failed_here(damage.because("what is damaged here does not replace what the store holds")));
             }
         }
-        let file = self.directory.open(&local.name, Access::Read);
+        let file = open_closed(&*self.directory, &local.name);
         let sums = self.sums(&file.map_err(|e| failed_here(Error::io(&e, "open").at(&path)))?, &path, &())?;
         let refuse = |kind, reason: &str| Err(failed_here(self.of_object(kind, reason, &local.name)));
         match confirm(&*self.store, &local.name, &sums)? {

@@ -10,6 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::{Access, Directory, File, FileFacts};
 use crate::options::{Filter, Loss, LossKind, ReaderMode, ReaderOptions};
 use crate::reader::Reader;
+use crate::segment::open_closed;
 
 /// What comes after a segment in its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(super) fn damage_of(
         ..ReaderOptions::default()
     };
     let path = directory.path_of(name);
-    let len = directory.facts(name).map_err(|e| Error::io(&e, "stat").at(&path))?.len;
+    let len = pair.len_of(name).map_err(|e| Error::io(&e, "stat").at(&path))?;
     let read = read(Arc::new(pair), options, &path, stop);
     let losses = std::mem::take(&mut *losses.lock());
     // Damage in the next segment is found when its turn comes.
@@ -131,13 +132,30 @@ struct Pair {
     names: Vec<String>,
 }
 
+impl Pair {
+    /// Whether the file is shown as it is shipped: without space after the blocks. Objects of a store have none.
+    fn is_closed_here(&self, name: &str) -> bool {
+        !self.directory.is_far() && self.names.first().is_some_and(|first| first == name)
+    }
+
+    fn len_of(&self, name: &str) -> IoResult<u64> {
+        match self.is_closed_here(name) {
+            true => open_closed(&*self.directory, name)?.len(),
+            false => Ok(self.directory.facts(name)?.len),
+        }
+    }
+}
+
 impl Directory for Pair {
     fn path(&self) -> &Path {
         self.directory.path()
     }
 
     fn open(&self, name: &str, access: Access) -> IoResult<Arc<dyn File>> {
-        self.directory.open(name, access)
+        match access == Access::Read && self.is_closed_here(name) {
+            true => open_closed(&*self.directory, name),
+            false => self.directory.open(name, access),
+        }
     }
 
     fn create(&self, name: &str, mode: u32) -> IoResult<Arc<dyn File>> {

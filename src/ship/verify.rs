@@ -13,10 +13,10 @@ use super::{here as failed_here, ShipMonitor, Shipped, Shipper};
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::format::limits;
-use crate::io::Access;
 use crate::ledger::Entry;
 use crate::log::labels::{pruned_to, Label};
 use crate::log::{is_numbered, names};
+use crate::segment::open_closed;
 use crate::store::{confirm_unless, Answer, Confirmed, Failure, Sums};
 
 /// What [`Shipper::verify`] has found.
@@ -373,7 +373,7 @@ impl Shipper {
     /// Whether the object of a file's name differs from the file.
     fn is_other(&self, name: &str, monitor: &dyn ShipMonitor) -> Answer<bool> {
         let path = self.directory.path_of(name);
-        let file = match self.directory.open(name, Access::Read) {
+        let file = match open_closed(&*self.directory, name) {
             Ok(file) => file,
             // It was compressed or removed meanwhile.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
@@ -392,7 +392,7 @@ impl Shipper {
         monitor: &dyn ShipMonitor,
     ) -> Answer<Compared> {
         let path = self.directory.path_of(name);
-        let file = match self.directory.open(name, Access::Read) {
+        let file = match open_closed(&*self.directory, name) {
             Ok(file) => file,
             // It was removed meanwhile.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {

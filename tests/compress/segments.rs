@@ -877,3 +877,57 @@ fn a_segment_that_retention_removes_beside_its_compression_does_not_come_back() 
         .unwrap()
         .is_some());
 }
+
+#[test]
+fn zeros_after_the_trailer_of_a_closed_segment_are_in_no_compressed_form_of_it() {
+    // The power went when it was closed: its trailer had reached the disk, and its new length had not.
+    let left_by_a_power_cut = || {
+        let directory = MemoryDirectory::new();
+        let options = WriterOptions { fill_ahead: 1 << 20, ..written_as(Codec::None) };
+        let writer = Writer::open(Arc::new(directory.clone()), options.clone()).unwrap();
+        (0..20u64).for_each(|i| _ = writer.append(1, &payload(700, i)).unwrap());
+        writer.roll().unwrap();
+        writer.append(1, b"in the second segment").unwrap();
+        writer.close().unwrap();
+        let first = segments(&directory)[0].clone();
+        let cut = directory.contents(&first).unwrap();
+        directory.set_contents(&first, [&cut[..], &[0; 50_000]].concat());
+        (directory, options, cut)
+    };
+    let how = CompressOptions::default();
+    let (directory, options, cut) = left_by_a_power_cut();
+    let rows = rows_with(&directory, ReaderMode::Prefix, &Filter { events: true, ..Filter::default() });
+    let without = MemoryDirectory::new();
+    for name in segments(&directory) {
+        without.set_contents(&name, directory.contents(&name).unwrap());
+    }
+    without.set_contents(&segments(&without)[0], cut.clone());
+    let made = compress(Arc::new(directory.clone()), &how).unwrap();
+    assert_eq!((made.len(), made[0].source_removed), (1, true));
+    compress(Arc::new(without.clone()), &how).unwrap();
+    let first = segments(&directory)[0].clone();
+    assert_eq!(directory.contents(&first), without.contents(&first), "the same as after the zeros were cut off");
+    let bytes = directory.contents(&segments(&directory)[0]).unwrap();
+    assert_eq!(bytes[bytes.len() - 8..], bytes[..8], "nothing comes after the trailer");
+    assert_reads(&directory, &rows, "compressed");
+    assert_continues(&directory, &options, &rows);
+    // A log of one file.
+    let single = MemoryDirectory::new();
+    let writer = Writer::open(Location::File(Arc::new(single.clone()), "one.binlog".to_owned()), options).unwrap();
+    writer.append(1, b"a record").unwrap();
+    writer.close().unwrap();
+    let closed = single.contents("one.binlog").unwrap();
+    single.set_contents("one.binlog", [&closed[..], &[0; 50_000]].concat());
+    let made = compress(Location::File(Arc::new(single.clone()), "one.binlog".to_owned()), &how).unwrap();
+    assert_eq!(made[0].records, 1);
+    #[cfg(feature = "gzip")]
+    {
+        let (directory, ..) = left_by_a_power_cut();
+        pack(Arc::new(directory.clone()), Whole::Gzip, &CompressOptions::default()).unwrap();
+        decompress(Arc::new(directory.clone()), &CompressOptions::default()).unwrap();
+        let packed = segments(&directory)[0].clone();
+        let bytes = directory.contents(&packed).unwrap();
+        assert_eq!(bytes[bytes.len() - 8..], bytes[..8], "nothing comes after the trailer");
+        assert_eq!(bytes.len(), cut.len());
+    }
+}

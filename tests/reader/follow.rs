@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::common::counting::CountingDirectory;
 use crate::common::*;
 use binlog::io::{Access, Directory, MemoryDirectory};
 use binlog::{
@@ -302,4 +303,39 @@ fn a_log_that_is_being_written_does_not_keep_a_cursor_from_the_log_behind_it() {
     let reader = Reader::open(Arc::new(left), ReaderOptions::default()).unwrap();
     let end = drain(&mut reader.cursor(&Filter::default()).unwrap(), Way::Next).end;
     assert_eq!(end.unwrap_err().kind(), Kind::Corrupt);
+}
+
+#[test]
+fn a_reader_that_follows_a_crashed_log_reads_the_space_after_its_blocks_once() {
+    let directory = MemoryDirectory::new();
+    let options = WriterOptions { fill_ahead: 1 << 20, ..WriterOptions::default() };
+    let writer = Writer::open(Arc::new(directory.clone()), options.clone()).unwrap();
+    append(&writer, 1..=200);
+    writer.flush().unwrap();
+    // Without the lock of its writer.
+    let left = MemoryDirectory::new();
+    for name in directory.list().unwrap() {
+        left.set_contents(&name, directory.contents(&name).unwrap());
+    }
+    let counting = CountingDirectory::new(&left);
+    let reader = reader(Arc::new(counting.clone()) as Arc<dyn Directory>);
+    let mut cursor = reader.cursor(&Filter::default()).unwrap();
+    let mut last = 0;
+    while let Some(record) = cursor.next().unwrap() {
+        last = record.id;
+    }
+    assert!(last == 200 && counting.bytes_read() > 256 << 10, "all of the space is read before it is believed");
+    for _ in 0..10 {
+        assert!(cursor.next().unwrap().is_none());
+        let read = counting.bytes_read();
+        assert!(read <= 16 << 10, "{read} bytes to see that there is nothing new");
+    }
+    // Nothing of it is believed any more once the next writer has been there.
+    let writer = Writer::open(Arc::new(left.clone()), options).unwrap();
+    append(&writer, 201..=201);
+    writer.flush().unwrap();
+    assert_eq!(cursor.next().unwrap().map(|record| record.id), Some(201));
+    assert!(cursor.next().unwrap().is_none());
+    drop(writer);
+    assert!(cursor.next().unwrap().is_none());
 }

@@ -318,6 +318,39 @@ fn a_lost_index_is_written_anew_and_a_whole_one_left_alone() {
 }
 
 #[test]
+fn the_index_of_a_log_that_crashed_with_space_after_its_blocks_is_written_at_their_end() {
+    for (fill_ahead, zeros) in [(0, 0), (1 << 20, 0), (1 << 20, 50_000)] {
+        let directory = MemoryDirectory::new();
+        let options = WriterOptions { fill_ahead, ..options(Codec::None) };
+        let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
+        (0..20u64).for_each(|i| _ = writer.append(1, &payload(700, i)).unwrap());
+        writer.roll().unwrap();
+        (0..20u64).for_each(|i| _ = writer.append(1, &payload(700, i)).unwrap());
+        writer.sync().unwrap();
+        (0..20u64).for_each(|i| _ = writer.append(1, &payload(700, i)).unwrap());
+        writer.flush().unwrap();
+        let crashed = copy(&directory);
+        writer.close().unwrap();
+        let [first, last] = segments(&crashed).try_into().unwrap();
+        // After a power cut, zeros may also follow the trailer of a segment before.
+        change(&crashed, &first, |bytes| bytes.resize(bytes.len() + zeros, 0));
+        let before = crashed.contents(&first);
+        let rows = rows_of(&reader(&crashed, ReaderMode::Prefix, None));
+        let used = crashed.contents(&last).unwrap().iter().rposition(|&byte| byte != 0).unwrap() + 1;
+        assert_eq!(crashed.contents(&last).unwrap().len() > used, fill_ahead > 0);
+        let written = binlog::recovery::rebuild_index(Arc::new(crashed.clone())).unwrap();
+        assert_eq!(written, [crashed.path_of(&last)], "{zeros} zeros");
+        assert_eq!(crashed.contents(&first), before, "a whole index is left alone");
+        let bytes = crashed.contents(&last).unwrap();
+        assert_eq!(bytes[bytes.len() - 8..], bytes[..8], "nothing comes after the trailer");
+        assert!(bytes[used..used + 80].iter().any(|&byte| byte != 0), "the index is right after the blocks");
+        let facts = reader(&crashed, ReaderMode::Prefix, None).index().unwrap();
+        assert_eq!(facts[1].unindexed_bytes, 0, "{facts:?}");
+        assert_clean(&crashed, &rows, "rebuilt");
+    }
+}
+
+#[test]
 fn a_log_that_was_never_closed_is_whole_and_not_rewritten() {
     let directory = MemoryDirectory::new();
     let writer = Writer::open(Arc::new(directory.clone()), options(Codec::None)).unwrap();

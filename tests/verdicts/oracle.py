@@ -47,6 +47,11 @@ def content(directory):
     return found
 
 
+def ends_before_zeros(data, other):
+    """Whether these are the bytes of a closed segment up to zeros that were filled ahead."""
+    return data[-8:] == data[:8] and other.startswith(data) and not any(other[len(data):])
+
+
 def difference(before, after):
     names = sorted(set(before) | set(after))
     odd = [name for name in names if before.get(name) != after.get(name)]
@@ -110,6 +115,7 @@ class Judge:
         if self.extras:
             self.compress()
             self.ship()
+            self.without_zeros()
             self.prune()
         return self.found
 
@@ -492,7 +498,8 @@ class Judge:
         expect(not odd, column, "the log stays as it is", lambda: f"{odd}")
         there = {name: data for name, data in content(store).items() if not LABEL.fullmatch(name)}
         for name, data in there.items():
-            expect(data in before.values(), column, "the store holds what is here", name)
+            is_here = data in before.values() or any(ends_before_zeros(data, other) for other in before.values())
+            expect(is_here, column, "the store holds what is here", name)
         if there and not self.others:
             read = library.Read(store, library.SALVAGE)
             self.genuine(read.shown, column)
@@ -505,6 +512,55 @@ class Judge:
         left = set(here[:-1]) - set(there) if not exempt else set()
         expect(done.returncode != 0 or not left, column, "what is not shipped is named",
                lambda: f"{left}: {last_line(done)}")
+
+    def without_zeros(self):
+        """What is made of a log that was filled ahead ends with a trailer, and its records are all there."""
+        if self.case.row != "filled ahead":
+            return
+        expect = self.found.expect
+
+        def succeeds(column, *arguments):
+            done = logs.command(*arguments)
+            expect(done.returncode == 0, column, "exit status", lambda: f"{done.returncode}: {last_line(done)}")
+
+        def all_closed(column, files):
+            left = [name for name, data in files.items() if name.endswith(".binlog") and data[-8:] != data[:8]]
+            expect(not left, column, "no zeros after the trailer", lambda: f"{left}")
+
+        at, path = self.copy("indexed")
+        succeeds("index --rebuild", "index", "--rebuild", path)
+        last = self.case.log.segments[-1][0]
+        all_closed("index --rebuild", {last: content(at)[last]})
+        self.clean(path, "index --rebuild")
+        if self.case.log.single:
+            return
+        for compress in ((), ("--compress", "zstd")):
+            column = " ".join(("ship", *compress))
+            at, path = self.copy("shipped")
+            store = self.work / "store"
+            shutil.rmtree(store, ignore_errors=True)
+            store.mkdir()
+            url = f"file://{store}"
+            succeeds(column, "ship", *compress, path, url)
+            closed = {name: data for name, data in content(store).items() if not LABEL.fullmatch(name)}
+            expect(closed, column, "ships the closed segments", "there is none")
+            all_closed(column, closed)
+            succeeds(f"{column}, then ship --verify", "ship", "--verify", "--read-back", path, url)
+            writer = library.Writer(path, name=logs.NAME, fill_ahead_bytes=1 << 20)
+            writer.append(7, b"after the crash", 1)
+            writer.sync()
+            writer.close()
+            # Or the zeros were cut off since.
+            for name, data in content(at).items():
+                if name in closed and data != closed[name]:
+                    (at / name).write_bytes(closed[name])
+            succeeds(f"{column}, then append, then ship --verify", "ship", "--verify", "--read-back", path, url)
+            succeeds(f"{column}, then append, then ship", "ship", *compress, "--keep-segments", "1", path, url)
+            left = [name for name in content(at) if name.endswith(".binlog")]
+            expect(len(left) == 1, column, "what was shipped may go", lambda: f"{left}")
+        at, path = self.copy("compressed")
+        succeeds("compress", "compress", path)
+        all_closed("compress", {name: data for name, data in content(at).items() if ".z" in name})
 
     def prune(self):
         if self.case.log.single:

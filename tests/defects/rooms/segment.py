@@ -32,6 +32,27 @@ DEFECTS = [
         "writer::fill_ahead::a_trailer_before_zeros_is_the_end_and_the_first_sync_cuts_them_off",
     ),
     defect(
+        "an index is not written where space follows the blocks",
+        "src/segment/recover.rs",
+        "    let end = end_before_space(segment)?;\n",
+        "    let end = segment.file.len().map_err(|e| Error::io(&e, \"stat\").at(&segment.path))?;\n",
+        "repair::recover::the_index_of_a_log_that_crashed_with_space_after_its_blocks_is_written_at_their_end",
+    ),
+    defect(
+        "a segment whose index is whole gets another one for the space after its trailer",
+        "src/segment/map.rs",
+        "        let end = end_before_space(self)?.saturating_sub(trailer::LEN as u64);\n",
+        "        let end = self.len()?.saturating_sub(trailer::LEN as u64);\n",
+        "repair::recover::the_index_of_a_log_that_crashed_with_space_after_its_blocks_is_written_at_their_end",
+    ),
+    defect(
+        "a reader that follows a crashed log reads its space each time",
+        "src/segment/tail.rs",
+        "if is_known { page } else { u64::MAX }",
+        "if is_known { u64::MAX } else { u64::MAX }",
+        "reader::follow::a_reader_that_follows_a_crashed_log_reads_the_space_after_its_blocks_once",
+    ),
+    defect(
         "a torn block before zeros that were filled ahead is reported as damage",
         "src/reader/salvage.rs",
         "is_space(segment, offset + bytes).unwrap_or(false)",

@@ -4,6 +4,34 @@ from defect import defect
 
 DEFECTS = [
     defect(
+        "zeros after the trailer of a segment are shipped",
+        "src/ship/pass.rs",
+        "        let file = match open_closed(&*self.directory, &segment.name) {",
+        "        let file = match self.directory.open(&segment.name, crate::io::Access::Read) {",
+        "ship::runs::a_closed_segment_is_shipped_without_space_after_its_trailer_whether_it_is_cut_off_here_or_not",
+    ),
+    defect(
+        "zeros after the trailer of a segment are shipped by the threads that read ahead",
+        "src/ship/read.rs",
+        "            file: open_closed(&*self.directory, &segment.name).ok()?,",
+        "            file: self.directory.open(&segment.name, crate::io::Access::Read).ok()?,",
+        "ship::runs::a_closed_segment_is_shipped_without_space_after_its_trailer_whether_it_is_cut_off_here_or_not",
+    ),
+    defect(
+        "zeros after the trailer of a segment that waits are counted",
+        "src/ship/local.rs",
+        "                    (segment.bytes, segment.has_space) = (len, false);",
+        "                    (segment.bytes, segment.has_space) = (segment.bytes.max(len), false);",
+        "ship::runs::a_closed_segment_is_shipped_without_space_after_its_trailer_whether_it_is_cut_off_here_or_not",
+    ),
+    defect(
+        "a segment with zeros after its trailer is damaged when the next one is missing",
+        "src/ship/sound.rs",
+        "        match access == Access::Read && self.is_closed_here(name) {",
+        "        match access == Access::Read && self.is_closed_here(name) && false {",
+        "ship::runs::a_closed_segment_with_space_after_its_trailer_is_whole_although_the_next_one_is_missing",
+    ),
+    defect(
         "a store is forgotten with the file of states",
         "src/ship/keeper.rs",
         "        if entry.stage.is_shipped() && !self.life.recorded_stores.contains(&entry.store) {",
