@@ -164,19 +164,57 @@ impl Walk {
 
     /// Checks all entries that are left, and returns what is wrong with them.
     pub fn check(&self, selection: &Selection, entries: &[u8]) -> Result<(), Malformed> {
-        self.clone().for_each(selection, entries, &[], |_| true).1.map(|_| ())
+        let mut walk = self.clone();
+        loop {
+            walk.pass_short(entries, |_, _| false);
+            if walk.next(selection, entries, &[])?.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Every record that is left; `None` when there are more than `most`.
     pub fn rest(&self, selection: &Selection, entries: &[u8], most: usize) -> Result<Option<Vec<Hit>>, Bad> {
         let (mut walk, mut hits) = (self.clone(), vec![]);
-        while let Some(hit) = walk.next_hit(selection, entries)? {
+        while let Some(hit) = walk.find(selection, entries)? {
             if hits.len() == most {
                 return Ok(None);
             }
             memory::push(&mut hits, hit)?;
         }
         Ok(Some(hits))
+    }
+
+    /// The first record that is left, and whether there is another; all entries are checked.
+    pub fn first(&self, selection: &Selection, entries: &[u8]) -> Result<(Option<Hit>, bool), Malformed> {
+        let mut walk = self.clone();
+        let first = walk.find(selection, entries)?;
+        let is_followed = first.is_some() && walk.find(selection, entries)?.is_some();
+        walk.check(selection, entries)?;
+        Ok((first, is_followed))
+    }
+
+    /// As [`Self::next_hit`], for a caller that expects to pass many records which are not wanted.
+    fn find(&mut self, selection: &Selection, entries: &[u8]) -> Result<Option<Hit>, Malformed> {
+        if !self.all {
+            self.pass_short(entries, |id, entry| selection.wants(id, entry));
+        }
+        self.next_hit(selection, entries)
+    }
+
+    /// Passes records up to the first that is wanted, an event, or anything else that [`Self::for_each_short`] would
+    /// not show.
+    #[inline(always)]
+    fn pass_short(&mut self, entries: &[u8], wants: impl Fn(u64, &Entry<'_>) -> bool) {
+        let (mut progress, mut id, mut from) = (self.progress, self.next_id, self.payload_at);
+        while let Some((entry, behind)) = progress.short(entries) {
+            let len = entry.payload_len as usize;
+            if len > self.payload_len - from || id == self.end_id || is_event(entry.type_id) || wants(id, &entry) {
+                break;
+            }
+            (progress, id, from) = (behind, id + 1, from + len);
+        }
+        (self.progress, self.next_id, self.payload_at) = (progress, id, from);
     }
 
     /// As [`Self::next`], but returns places instead of views.

@@ -147,6 +147,7 @@ impl Selection {
             && self.to_time.is_none_or(|to| block.max_time < to)
     }
 
+    #[inline]
     pub fn wants(&self, id: u64, entry: &Entry<'_>) -> bool {
         (self.from_id..=self.to_id).contains(&id)
             && entry.time >= self.from_time

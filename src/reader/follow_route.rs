@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::index::{Row, Window};
 use crate::format::Malformed;
-use crate::segment::Bad;
+use crate::segment::{Bad, Part};
 
 /// What the index names as the next step.
 enum Next {
@@ -164,8 +164,13 @@ impl Cursor {
         }
         // The last part may name the next segment.
         let is_last = route.part + 1 == route.map.parts.len();
-        if !is_last && !self.view.selection.wants_part(part) {
-            return Ok(Next::Jump(part.to, part.next_id));
+        let is_passed =
+            |part: &Part| part.first_id <= self.view.selection.last_id() && !self.view.selection.wants_part(part);
+        if !is_last && is_passed(part) {
+            // Passes the parts behind it that nothing is wanted of either in the same step.
+            let others = &route.map.parts[route.part..route.map.parts.len() - 1];
+            let run = others.windows(2).take_while(|pair| pair[0].to == pair[1].from && is_passed(&pair[1])).count();
+            return Ok(Next::Jump(others[run].to, others[run].next_id));
         }
         let rows = match &route.rows {
             Some(rows) => rows.clone(),

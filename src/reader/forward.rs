@@ -364,21 +364,26 @@ impl Cursor {
 
     /// Goes to the beginning of segment number `at`.
     pub(super) fn begin_segment(&mut self, at: usize, segment: &Arc<Segment>) -> Result<()> {
-        self.list.enter(at);
-        self.position.enter(segment);
+        self.enter_segment(at, segment);
         // Nothing is read of a segment after the filter's range, and payloads that are not wanted are not fetched.
         let is_worth_it = self.view.selection.is_selective(segment.header.first_id)
             || (self.view.selection.headers_only() && segment.file.is_far());
         let by_index = !self.position.past && self.list.mode == ReaderMode::Prefix && is_worth_it;
         self.direction.set_route(if by_index { Route::by_index(segment)? } else { None });
-        self.position.announced = false;
-        self.view.selection.begin_segment();
-        self.begin_holes();
         self.learn_names();
         match self.direction.is_salvage() {
             true => self.begin_salvaging(),
             false => Ok(()),
         }
+    }
+
+    /// As [`Self::begin_segment`], without a way through the segment.
+    pub(super) fn enter_segment(&mut self, at: usize, segment: &Arc<Segment>) {
+        self.list.enter(at);
+        self.position.enter(segment);
+        self.direction.set_route(None);
+        self.view.selection.begin_segment();
+        self.begin_holes();
     }
 
     /// Learns the named types in the index of the segment.

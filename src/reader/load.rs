@@ -50,20 +50,15 @@ impl Cursor {
         self.position.scanner.load_entries(header)?;
         let shows_singly = !self.direction.is_salvage() && !self.view.selection.is_newest_first();
         let most = if shows_singly { LISTED } else { usize::MAX };
-        let mut hits = match self.list(header, most)? {
-            Some(hits) => hits,
-            None if shows_singly => return self.load_many(header, headers_only),
-            None => return Err(self.position.scanner.too_many(header)),
+        let mut hits = match self.list_first(header)? {
+            Some(hit) => vec![hit],
+            None => match self.list(header, most)? {
+                Some(hits) => hits,
+                None if shows_singly => return self.load_many(header, headers_only),
+                None => return Err(self.position.scanner.too_many(header)),
+            },
         };
         self.report_nameless(header)?;
-        // A compressed payload has to be read as a whole, and an id is a place to continue from only if there is one
-        // log.
-        let first_only =
-            std::mem::take(&mut self.view.first_only) && header.codec == 0 && self.list.snapshot.is_one_log();
-        if first_only && hits.len() > 1 && !hits[0].is_event() {
-            hits.truncate(1);
-            self.resume_behind(hits[0].id);
-        }
         if !headers_only {
             hits = match self.saves_pages() {
                 true => self.load_what_is_good(header, hits)?,
@@ -102,6 +97,23 @@ impl Cursor {
     /// The wanted records of a block whose entries are loaded.
     pub(super) fn hits(&self, header: &BlockHeader) -> Result<Vec<Hit>, Bad> {
         self.list(header, usize::MAX)?.ok_or_else(|| self.position.scanner.too_many(header))
+    }
+
+    /// The first wanted record of a block whose entries are loaded, if no other is to be shown now: the next call
+    /// continues behind it.
+    fn list_first(&mut self, header: &BlockHeader) -> Result<Option<Hit>, Bad> {
+        // A compressed payload has to be read as a whole, and an id is a place to continue from only if there is one
+        // log.
+        if !std::mem::take(&mut self.view.first_only) || header.codec != 0 || !self.list.snapshot.is_one_log() {
+            return Ok(None);
+        }
+        let walk = Walk::new(header, &self.view.selection);
+        let (first, is_followed) = walk.first(&self.view.selection, self.position.scanner.entries())?;
+        let first = first.filter(|first| !first.is_event());
+        if let (Some(first), true) = (&first, is_followed) {
+            self.resume_behind(first.id);
+        }
+        Ok(first)
     }
 
     /// As [`Self::hits`]; `None` when there are more than `most`, or memory for them is short.

@@ -134,14 +134,16 @@ impl Cursor {
         self.position.forget_ids();
         self.position.past = false;
         let (start, segment) = self.find_start()?;
-        self.begin_segment(start, &segment)?;
+        self.enter_segment(start, &segment);
         self.go_by_map()
     }
 
     /// Reads the current segment by a map of all its blocks, and nothing that comes before what is wanted.
     pub(super) fn go_by_map(&mut self) -> Result<()> {
         let segment = self.segment().clone();
-        self.direction.set_route(Some(Route::whole(&segment)?));
+        let route = Route::whole(&segment)?;
+        self.position.scanner.set_len(route.map.len);
+        self.direction.set_route(Some(route));
         self.learn_names();
         Ok(())
     }

@@ -52,6 +52,8 @@ pub(crate) struct Hole {
 /// The parts of a segment, in order; there may be unknown spans between them.
 #[derive(Clone, Default)]
 pub(crate) struct Map {
+    /// Length of the file that it was made for.
+    pub len: u64,
     pub parts: Vec<Part>,
     /// The holes that were found between them, in order.
     pub holes: Vec<Hole>,
@@ -74,10 +76,10 @@ pub(crate) struct Cache {
 
 #[derive(Default)]
 struct Kept {
-    /// The map from the index alone, and the file's length when it was made.
-    indexed: Option<(u64, Arc<Map>)>,
+    /// The map from the index alone.
+    indexed: Option<Arc<Map>>,
     /// The map of the whole segment.
-    whole: Option<(u64, Arc<Map>)>,
+    whole: Option<Arc<Map>>,
     windows: Vec<(u64, Arc<Window>)>,
     /// Everything from this offset to the end of the file, which had this length, was found to be zeros.
     space: Option<(u64, u64)>,
@@ -137,11 +139,11 @@ impl Segment {
         if len == u64::MAX {
             return Ok(Arc::default());
         }
-        if let Some((_, map)) = self.cache.kept.lock().indexed.as_ref().filter(|(known, _)| *known == len) {
+        if let Some(map) = self.cache.kept.lock().indexed.as_ref().filter(|map| map.len == len) {
             return Ok(map.clone());
         }
-        let map = Arc::new(by_index(self, len)?);
-        self.cache.kept.lock().indexed = Some((len, map.clone()));
+        let map = Arc::new(Map { len, ..by_index(self, len)? });
+        self.cache.kept.lock().indexed = Some(map.clone());
         Ok(map)
     }
 
@@ -150,13 +152,13 @@ impl Segment {
         let len = self.len()?;
         let known = self.cache.kept.lock().whole.clone();
         let map = match known {
-            Some((known, map)) if known == len && !continues(self, &map)? => return Ok(map),
+            Some(map) if map.len == len && !continues(self, &map)? => return Ok(map),
             // The segment has grown: the known parts stay valid.
-            Some((known, map)) if known <= len && len != u64::MAX => Map { stopped: None, ..(*map).clone() },
+            Some(map) if map.len <= len && len != u64::MAX => Map { stopped: None, ..(*map).clone() },
             _ => (*self.indexed()?).clone(),
         };
-        let map = Arc::new(hop_the_rest(self, map)?);
-        self.cache.kept.lock().whole = Some((len, map.clone()));
+        let map = Arc::new(hop_the_rest(self, Map { len, ..map })?);
+        self.cache.kept.lock().whole = Some(map.clone());
         Ok(map)
     }
 
@@ -489,7 +491,7 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
 fn continues(segment: &Segment, map: &Map) -> Result<bool> {
     match &map.stopped {
         Some((offset, _)) => Ok(block_at(segment, *offset)?.is_some()),
-        None if segment.is_compressed_whole() => Ok(true),
+        None if map.len == u64::MAX => Ok(true),
         // Space after the last block does not grow when a block is written over it.
         None if segment.header.incompatible & SPACE != 0 => match map.end() {
             Some(end) => Ok(block_at(segment, end)?.is_some()),

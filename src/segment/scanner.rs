@@ -222,6 +222,14 @@ impl Scanner {
         self.known_len = 0;
     }
 
+    /// Takes this as the length of the file, which the caller has just asked for.
+    pub fn set_len(&mut self, len: u64) {
+        // Of a file that is compressed as a whole, or translated, it says nothing about the bytes inside.
+        if len != u64::MAX && self.segment.translated.is_none() {
+            self.known_len = len;
+        }
+    }
+
     /// The hole that was passed on the way to the last header or to the end; returned once.
     pub fn take_passed(&mut self) -> Option<Hole> {
         self.passed.take()

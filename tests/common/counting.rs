@@ -1,8 +1,9 @@
-//! A directory that counts the bytes that are read from its files.
+//! A directory that counts what is read from its files, and how often their length is asked for.
 
 use std::io::{IoSlice, Result};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use binlog::io::{Access, Directory, File, MemoryDirectory};
@@ -14,16 +15,18 @@ type Reads = Arc<Mutex<Vec<Range<u64>>>>;
 pub struct CountingDirectory {
     inner: MemoryDirectory,
     reads: Reads,
+    lengths: Arc<AtomicUsize>,
 }
 
 struct Counted {
     inner: Arc<dyn File>,
     reads: Reads,
+    lengths: Arc<AtomicUsize>,
 }
 
 impl CountingDirectory {
     pub fn new(inner: &MemoryDirectory) -> Self {
-        CountingDirectory { inner: inner.clone(), reads: Reads::default() }
+        CountingDirectory { inner: inner.clone(), reads: Reads::default(), lengths: Arc::default() }
     }
 
     /// The reads since the last call.
@@ -36,8 +39,13 @@ impl CountingDirectory {
         self.reads().iter().map(|read| read.end - read.start).sum()
     }
 
+    /// How often the length of a file was asked for since the last call.
+    pub fn lengths_asked(&self) -> usize {
+        self.lengths.swap(0, Ordering::Relaxed)
+    }
+
     fn wrap(&self, inner: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(Counted { inner, reads: self.reads.clone() })
+        Arc::new(Counted { inner, reads: self.reads.clone(), lengths: self.lengths.clone() })
     }
 }
 
@@ -94,6 +102,7 @@ impl File for Counted {
     }
 
     fn len(&self) -> Result<u64> {
+        self.lengths.fetch_add(1, Ordering::Relaxed);
         self.inner.len()
     }
 

@@ -91,6 +91,26 @@ impl Counted {
 }
 
 #[test]
+fn a_lookup_costs_two_reads_and_one_question_for_the_length() {
+    let counted = Counted::new(a_log(Codec::None));
+    let mut cursor = counted.reader.cursor(&Filter::default()).unwrap();
+    // The first round reads the index.
+    for round in 0..2 {
+        for id in (1..5000).step_by(97) {
+            counted.directory.reads();
+            counted.directory.lengths_asked();
+            assert_eq!(cursor.get(id).unwrap().map(|record| record.id), Some(id));
+            let (reads, lengths) = (counted.directory.reads(), counted.directory.lengths_asked());
+            assert!(round == 0 || (reads.len(), lengths) == (2, 1), "{id} by its id: {reads:?}, {lengths}");
+            cursor.seek_time(counted.log.rows[id as usize - 1].time).unwrap();
+            assert_eq!(cursor.next().unwrap().map(|record| record.id), Some(id));
+            let (reads, lengths) = (counted.directory.reads(), counted.directory.lengths_asked());
+            assert!(round == 0 || (reads.len(), lengths) == (2, 1), "{id} by its time: {reads:?}, {lengths}");
+        }
+    }
+}
+
+#[test]
 fn a_rare_record_costs_one_read_of_its_pages_beside_the_index() {
     let counted = Counted::new(a_log(Codec::None));
     assert!(counted.segment.of_kind(layout::INDEX).len() > 3);
