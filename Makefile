@@ -186,7 +186,7 @@ soak-sanitized: ## The C tests against the library built with AddressSanitizer, 
 soak-cargo-c: ## Install the library by cargo-c, as docs/install.md tells, and use it; builds cargo-c first (5 minutes).
 	tests/install/cargo-c.sh
 
-bench: build archive-tools ## Measure against raw system calls and peers (about 15 minutes); writes docs/performance/.
+bench: build archive-tools ## Measure against raw system calls and peers (half an hour and more); writes docs/performance/.
 	bench/languages/peers.sh
 	cd bench && ../tests/archive/servers.py run --only s3 -- $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
 

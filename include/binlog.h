@@ -733,9 +733,9 @@ typedef struct binlog_area {
  *
  * To stage a record, the program, in the thread that uses the appender,
  *
- * 1. reads `limit`, and compares: the frame has to end at or before it, the time now has to be at or after `from_ns`
- *    and before `until_ns`, and a type of 2^30 or more below `types_end`, and the payload not longer than `payload_max`. If one of these is not so, it calls
- *    binlog_appender_append_record instead;
+ * 1. loads `limit` and checks: the frame ends at or before it, the time is now at or after `from_ns` and before
+ *    `until_ns`, a type of 2^30 or more is below `types_end`, the payload is no longer than `payload_max`. If not, it
+ *    calls binlog_appender_append_record instead;
  * 2. writes the frame at `end`: its time, which is taken as it is, also 0; no flag but BINLOG_RECORD_TIME;
  * 3. stores the new `end` atomically, and then loads `limit` atomically, both sequentially consistent
  *    (memory_order_seq_cst in C11, volatile access of a VarHandle in Java, sync/atomic in Go). If `limit` is 0, it
@@ -744,11 +744,12 @@ typedef struct binlog_area {
  *
  * Every function of this appender may change the area: the program reads `end` and `limit` again after it. Bytes
  * before `end` must not be changed. What the program stages is handed over as what an appender stages, and lost with
- * the process as that. Memory: twice that of an appender, and the program's.
+ * the process as that: also what a child of a fork stages, which only a call would refuse. Memory: twice that of an
+ * appender, and the program's.
  *
- * Returns BINLOG_OK, or what binlog_appender_open returns; BINLOG_E_INVALID for other memory. Frames that are none, of
- * an unknown type or too large are not taken, nor what follows them until the next call, which then returns
- * BINLOG_E_INVALID or BINLOG_E_TOO_LARGE with the place.
+ * Returns BINLOG_OK, or what binlog_appender_open returns; BINLOG_E_INVALID for other memory. A frame that is not
+ * valid, of an unknown type or too large is not taken, and neither are those after it; the next call returns
+ * BINLOG_E_INVALID or BINLOG_E_TOO_LARGE with the place, and then the program may stage again.
  */
 BINLOG_CHECKED
 binlog_status binlog_appender_open_area(struct binlog_writer *BINLOG_NONNULL writer,

@@ -11,7 +11,7 @@ use crate::latency::Latency;
 use crate::payload::{Load, Payloads};
 use crate::Result;
 
-/// The time from one append to the next.
+/// 100,000 appends a second.
 pub const PACE: Duration = Duration::from_micros(10);
 
 /// Appends a load by a schedule that never waits: each record is due at its time, and its latency counts from then on.
@@ -19,6 +19,8 @@ pub const PACE: Duration = Duration::from_micros(10);
 pub struct Paced<Create, R> {
     pub name: String,
     pub load: Rc<Load>,
+    /// The time from one append to the next.
+    pub pace: Duration,
     /// The minimum number of files of the log after a run.
     pub files: usize,
     pub create: Create,
@@ -38,7 +40,7 @@ impl<W: Append, Create: Fn(&Path) -> Result<W>, R> Paced<Create, R> {
             }
             writer.append(payload)?;
             *nanos = due.elapsed().as_nanos() as u64;
-            due += PACE;
+            due += self.pace;
         }
         writer.flush()?;
         let seconds = start.elapsed().as_secs_f64();
@@ -58,7 +60,7 @@ impl<W: Append, Create: Fn(&Path) -> Result<W>, R: Read> Contender for Paced<Cre
     /// Reads back a load that causes a few rolls.
     fn warm_up(&mut self, place: &Path) -> Result<()> {
         let folder = place.join("paced");
-        let records = self.load.records.min(Duration::from_secs(1).div_duration_f64(PACE) as u64);
+        let records = self.load.records.min(Duration::from_secs(1).div_duration_f64(self.pace) as u64);
         let few = Load { payloads: Payloads::fixed(self.load.payloads.at(0).len()), records };
         self.append_all(&folder, &few, 0)?.1.close()?;
         verify(&self.reader, &folder, few.expected())?;
@@ -95,12 +97,13 @@ impl Append for Nothing {
 pub struct Idle<Create> {
     name: &'static str,
     load: Rc<Load>,
+    pace: Duration,
     create: Create,
 }
 
 impl<W: Append, Create: Fn(&Path) -> Result<W>> Idle<Create> {
-    pub fn new(name: &'static str, load: &Rc<Load>, create: Create) -> Self {
-        Idle { name, load: load.clone(), create }
+    pub fn new(name: &'static str, load: &Rc<Load>, pace: Duration, create: Create) -> Self {
+        Idle { name, load: load.clone(), pace, create }
     }
 }
 
@@ -114,7 +117,8 @@ impl<W: Append, Create: Fn(&Path) -> Result<W>> Contender for Idle<Create> {
     }
 
     fn run(&mut self, place: &Path) -> Result<Sample> {
-        let paced = Paced { name: String::new(), load: self.load.clone(), files: 0, create: &self.create, reader: () };
+        let (load, pace) = (self.load.clone(), self.pace);
+        let paced = Paced { name: String::new(), load, pace, files: 0, create: &self.create, reader: () };
         let folder = place.join("paced");
         let (sample, writer) = paced.append_all(&folder, &self.load, 0)?;
         abandon(&folder, W::CLOSE_SYNCS, || writer.close())?;

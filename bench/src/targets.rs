@@ -2,9 +2,9 @@
 
 use crate::works::compress::{COMPRESS, COMPRESS_2, ZSTD};
 use crate::works::languages::{C_APPENDER, GO_APPENDER, JAVA_APPENDER, PLAIN_C, PLAIN_GO, PLAIN_JAVA};
-use crate::works::latency::BESIDE;
+use crate::works::latency::{APPENDER, BESIDE};
 use crate::works::remote::{COPIED, RARE};
-use crate::works::{ALL_OF_IT, APPENDED, BASE, C, FULL_READ, RAW, RCLONE, SQLITE, SQLITE_MAPPED};
+use crate::works::{ALL_OF_IT, APPENDED, BASE, C, FULL_READ, RAW, RCLONE, SCHEDULE, SQLITE, SQLITE_MAPPED};
 
 /// The unit of a target.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,11 +60,18 @@ const fn over(contender: &'static str, quantile: Quantile, at_most: f64, other: 
     Bound { work: "append latency over 50 rolls", contender, quantile, at_most, over: Some(other) }
 }
 
+const fn at_a_million(quantile: Quantile, at_most: f64) -> Bound {
+    let work = "append latency at 1 million a second";
+    Bound { work, contender: APPENDER, quantile, at_most, over: Some(SCHEDULE) }
+}
+
 const BOUNDS: &[Bound] = &[
     over("binlog, ticked", Quantile::P999, 1e-3, "binlog, ticked, no rolls"),
     over("binlog, ticked", Quantile::Most, 1e-3, "binlog, ticked, no rolls"),
     over("binlog, background", Quantile::P999, 1e-3, "binlog, background, no rolls"),
     over("binlog, background", Quantile::Most, 1e-3, "binlog, background, no rolls"),
+    at_a_million(Quantile::P50, 20e-9),
+    at_a_million(Quantile::P999, 2e-6),
     // Within the difference of two runs of the same contender.
     Bound {
         work: "append latency while shipping",

@@ -26,7 +26,7 @@ namespace detail {
 /* Keeps what a loss_function throws from C, and for the call it happened in. */
 class loss_listener {
  public:
-  explicit loss_listener(loss_function reported) : reported_(std::move(reported)) {}
+  explicit loss_listener(loss_function report) : report_(std::move(report)) {}
 
   /* One call into C by this thread. Does nothing without a listener. */
   class call {
@@ -59,10 +59,10 @@ class loss_listener {
 
   void tell(const loss& what) noexcept {
     call* const here = call_of_this_thread();
-    if (!here) return reported_(what); /* somebody uses raw(): then it must not throw */
+    if (!here) return report_(what); /* somebody uses raw(): then it must not throw */
     if (here->thrown_) return;
     BINLOG_HPP_TRY {
-      reported_(what);
+      report_(what);
     } BINLOG_HPP_CATCH {
       here->thrown_ = std::current_exception();
     }
@@ -76,7 +76,7 @@ class loss_listener {
     return found;
   }
 
-  loss_function reported_;
+  loss_function report_;
   std::mutex calls_lock_;
   call* calls_ = nullptr;
 };

@@ -456,9 +456,16 @@ impl Appender {
         parts.or_when_full(Err(error), || again(self).map(|()| 1), || records).map(|taken| taken != 0)
     }
 
+    /// Moves what the program has staged by itself to the buffer, also in a function that the writer has called: nobody
+    /// asks for it later. What a closed writer has left there was reported by [`Self::settle`].
     fn end_area(&mut self) {
-        let _ = self.settle();
-        let spare = self.staging.enter().remove_area();
+        let is_late = self.parts.gate.has_collected();
+        let mut staging = self.staging.enter();
+        if !is_late {
+            staging.take_area();
+        }
+        let spare = staging.remove_area();
+        drop(staging);
         if spare.is_none() {
             self.note_spare_spent();
         }

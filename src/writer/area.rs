@@ -34,9 +34,9 @@ pub(crate) struct Head {
 const _: () = assert!(size_of::<Head>() == 128);
 
 /// The least room for frames.
-pub(crate) const LEAST: usize = 1 << 10;
+const LEAST: usize = 1 << 10;
 /// The most: so much may be copied while other threads wait for the append lock.
-pub(crate) const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 20;
 
 /// The library's side of the memory. Whoever has the staging of the appender uses it.
 pub(crate) struct Area {

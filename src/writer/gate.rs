@@ -58,6 +58,11 @@ impl Gate {
         self.left.notify_all();
     }
 
+    /// Whether that is done.
+    pub fn has_collected(&self) -> bool {
+        self.state.lock().collected
+    }
+
     /// Waits for that, when the gate is closed.
     pub fn wait_until_collected(&self) {
         let mut state = self.state.lock();

@@ -1,13 +1,12 @@
 /* Appenders from C: several threads stage records beside one that flushes, syncs and rolls; the writer is closed in the
    middle; handles are closed in any order; a fork; wrong arguments. */
 #define BINLOG_NO_ATTRIBUTES /* NULL is passed on purpose */
-#include "check.h"
+#include "numbers.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
-#include <time.h>
 
-enum { THREADS = 4, EACH = 30000 };
+enum { EACH = 30000 };
 
 struct worker {
   binlog_writer *writer;
@@ -56,36 +55,6 @@ static void *work(void *argument) {
   return NULL;
 }
 
-static void in_order(const char *log, uint64_t expected) {
-  binlog_error *err = NULL;
-  binlog_reader *reader = NULL;
-  binlog_cursor *cursor = NULL;
-  binlog_record r;
-  uint64_t next[THREADS + 1] = {0}, records = 0;
-  CHECK_OK(binlog_reader_open(log, NULL, &reader, &err), err);
-  CHECK_OK(binlog_cursor_open(reader, NULL, &cursor, &err), err);
-  binlog_status status;
-  while ((status = binlog_cursor_next(cursor, &r, &err)) == BINLOG_OK) {
-    uint64_t n;
-    CHECK(r.id == ++records && r.type <= THREADS && r.len == sizeof n);
-    memcpy(&n, r.data, sizeof n);
-    CHECK(n == next[r.type]++);
-  }
-  CHECK(status == BINLOG_END && records == expected);
-  binlog_cursor_close(cursor);
-  binlog_reader_close(reader);
-}
-
-static binlog_writer *open_writer(const char *log, uint32_t flags) {
-  binlog_error *err = NULL;
-  binlog_writer *w = NULL;
-  binlog_writer_options options;
-  CHECK_IS(binlog_writer_options_init(&options, sizeof options), BINLOG_OK);
-  options.flags = flags;
-  CHECK_OK(binlog_writer_open(log, &options, &w, &err), err);
-  return w;
-}
-
 static void start(pthread_t *running, struct worker *workers, binlog_writer *w, void *(*body)(void *)) {
   for (uint32_t i = 0; i < THREADS; i++) {
     workers[i] = (struct worker){w, i, 0, 0};
@@ -99,10 +68,7 @@ static void threads(const char *log, uint32_t flags) {
   struct worker workers[THREADS];
   binlog_writer *w = open_writer(log, flags);
   start(running, workers, w, work);
-  for (uint64_t n = 0; n < 50; n++) {
-    CHECK_OK(binlog_writer_append(w, THREADS, &n, sizeof n, NULL, &err), err);
-    CHECK_OK(n % 3 == 0 ? binlog_writer_sync(w, &err) : n % 3 == 1 ? binlog_writer_flush(w, &err) : binlog_writer_roll(w, &err), err);
-  }
+  append_others(w);
   binlog_position where;
   uint64_t last = 0;
   for (int i = 0; i < THREADS; i++) {
@@ -110,14 +76,9 @@ static void threads(const char *log, uint32_t flags) {
     if (workers[i].last_id > last) last = workers[i].last_id;
   }
   CHECK_OK(binlog_writer_position(w, &where, &err), err);
-  CHECK(where.flushed_id == THREADS * EACH + 50 && last <= where.flushed_id && last > 0);
+  CHECK(where.flushed_id == THREADS * EACH + OTHERS && last <= where.flushed_id && last > 0);
   CHECK_OK(binlog_writer_close(w, &err), err);
-  in_order(log, THREADS * EACH + 50);
-}
-
-static void pause_for(long nanoseconds) {
-  const struct timespec time = {0, nanoseconds};
-  CHECK(nanosleep(&time, NULL) == 0);
+  in_order(log, THREADS * EACH + OTHERS);
 }
 
 /* Appends until the writer is closed. */

@@ -378,6 +378,13 @@ fn a_block_that_is_there_twice_in_part_is_read_where_it_is_whole() {
         log.directory.set_contents(&name(1), bytes);
         let losses = assert_all_but(&log, &log.directory, |_| false, &format!("twice {block:?}"));
         assert_eq!(losses.len(), 1, "{losses:?}");
+        // Nothing follows the whole one: the writer was killed.
+        let mut bytes = whole[..block.end()].to_vec();
+        bytes.splice(block.offset..block.offset, whole[block.offset..block.entries.end + 50].to_vec());
+        log.directory.set_contents(&name(1), bytes);
+        let (last, saved) = (block.next_id(), salvage(&log.directory, Way::Next));
+        let left: Vec<Row> = log.rows.iter().filter(|row| row.id < last).cloned().collect();
+        assert_rows(&saved.rows, &left, &format!("twice at the end {block:?}"));
     }
 }
 

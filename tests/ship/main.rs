@@ -8,4 +8,5 @@ mod kept;
 mod panics;
 mod runs;
 mod shipping;
+mod space;
 mod writer;

@@ -54,11 +54,15 @@ fn disturb(directory: &MemoryDirectory, writer: &Writer, until: Instant) -> usiz
         directory.set_fault((step % 3 == 0).then_some(full));
         let mut appender = writer.appender().unwrap();
         appended += usize::from(matches!(appender.append(SHORT, b"short"), Ok(true)));
-        let ended = [
-            if step % 5 == 0 { appender.close().map(drop) } else { Ok(drop(appender)) },
-            [Writer::flush, Writer::sync, Writer::roll, Writer::tick][step % 4](writer),
-        ];
-        for result in ended {
+        let closed = match step % 5 {
+            0 => appender.close().map(|_| ()),
+            _ => {
+                drop(appender);
+                Ok(())
+            }
+        };
+        let called = [Writer::flush, Writer::sync, Writer::roll, Writer::tick][step % 4](writer);
+        for result in [closed, called] {
             assert!(result.as_ref().err().is_none_or(|e| e.kind() == Kind::NoSpace), "{result:?}");
         }
         let position = writer.position().unwrap();

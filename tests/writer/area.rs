@@ -1,7 +1,7 @@
 //! The protocol of an area, in which a program stages frames by itself: each interleaving of its steps with the writer's calls,
 //! one after the other.
 
-use std::ffi::CString;
+use std::ffi::{c_void, CString};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -261,4 +261,58 @@ fn frames_of_unknown_types_and_too_long_ones_are_refused_by_the_next_call_with_w
         staged.close();
         assert_eq!(texts(&log), ["1", "2", "3"]);
     }
+}
+
+/// A frame that is complete when its appender is closed by a hook, where calls are refused.
+struct Late {
+    appender: *mut binlog_appender,
+    end: *mut u64,
+    new_end: u64,
+    closed: Option<binlog_status>,
+}
+
+unsafe extern "C" fn completes_and_closes(
+    userdata: *mut c_void,
+    _segment: *const binlog_segment_file,
+    _result: *mut binlog_hook_result,
+) -> binlog_status {
+    // SAFETY: the test gives this, and keeps it; there is one thread.
+    let late = unsafe { &mut *userdata.cast::<Late>() };
+    if late.closed.is_none() && !late.appender.is_null() {
+        // SAFETY: the memory and the appender exist until here.
+        unsafe {
+            ptr::write_volatile(late.end, late.new_end);
+            late.closed = Some(binlog_appender_close(late.appender, ptr::null_mut(), ptr::null_mut()));
+        }
+    }
+    BINLOG_OK
+}
+
+#[test]
+fn what_is_staged_is_taken_when_a_hook_closes_the_appender() {
+    let log = scratch();
+    let late =
+        Box::into_raw(Box::new(Late { appender: ptr::null_mut(), end: ptr::null_mut(), new_end: 0, closed: None }));
+    // SAFETY: a plain struct, whose zeros are its defaults.
+    let mut hook = unsafe { std::mem::zeroed::<binlog_hook>() };
+    hook.call = Some(completes_and_closes);
+    (hook.kind, hook.userdata) = (BINLOG_HOOK_CALL, late.cast());
+    let mut staged = Staged::new(&log, |options| {
+        options.on_close = &hook;
+        options.on_close_count = 1;
+    });
+    assert_eq!(staged.append(b"1"), BINLOG_OK);
+    let end = staged.write(1, 7, b"2");
+    // SAFETY: no hook runs now.
+    unsafe {
+        (*late).appender = staged.appender;
+        (*late).end = &raw mut staged.memory.head.end;
+        (*late).new_end = end;
+        assert_eq!(binlog_writer_roll(staged.writer, ptr::null_mut()), BINLOG_OK);
+    }
+    staged.close_writer();
+    // SAFETY: it was made by Box::into_raw, and the writer is closed.
+    let late = unsafe { Box::from_raw(late) };
+    assert_eq!(late.closed, Some(BINLOG_E_INVALID), "the hook has closed it, which says that nothing was flushed");
+    assert_eq!(texts(&log), ["1", "2"]);
 }

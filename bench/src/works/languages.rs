@@ -17,11 +17,7 @@ pub const PLAIN_GO: &str = "Go, bufio and CRC-32C";
 const LEAST: u64 = 1_000;
 
 pub fn append(size: u64, amount: Amount) -> Result<Contenders> {
-    let plain = [
-        (PLAIN_C, Language::C),
-        (PLAIN_JAVA, Language::Java),
-        (PLAIN_GO, Language::Go),
-    ];
+    let plain = [(PLAIN_C, Language::C), (PLAIN_JAVA, Language::Java), (PLAIN_GO, Language::Go)];
     let staged = [(C_APPENDER, Language::C), (JAVA_APPENDER, Language::Java), (GO_APPENDER, Language::Go)];
     let mut contenders = all(Work::Append, size, amount.append_bytes);
     contenders

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{boxed, Amount, Contenders, BASE, SCHEDULE};
+use crate::base::{BaseReader, BaseWriter};
 use crate::base_rolling::{RollingBase, RollingBaseReader};
-use crate::binlog_c::{BatchReader, BinlogWriter, Codec, Layout, Mode, TickedWriter};
+use crate::binlog_c::{BatchReader, BinlogAppender, BinlogWriter, Codec, Layout, Mode, TickedWriter};
 use crate::contender::{Append, Contender, Needing, Read};
 use crate::crash::ONE_SEGMENT;
 use crate::paced::{Idle, Nothing, Paced, PACE};
@@ -21,6 +23,8 @@ const SEGMENT: u64 = 15_000_000;
 /// The latencies of a thread without a log that shares the processors with a writer, a shipper and a server.
 pub const BESIDE: &str = "the schedule alone, another log shipped";
 
+pub const APPENDER: &str = "binlog, appender, background";
+
 const MODES: [(&str, Mode); 2] = [("binlog", Mode::Caller), ("binlog, background", Mode::Background)];
 
 pub fn rolls(amount: Amount) -> Result<Contenders> {
@@ -28,8 +32,10 @@ pub fn rolls(amount: Amount) -> Result<Contenders> {
     let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), bytes));
     let files = 1 + amount.rolls as usize;
     let base = |folder: &Path| RollingBase::create(folder, SEGMENT);
-    let mut contenders =
-        vec![boxed(Idle::new(SCHEDULE, &load, |_| Ok(Nothing))), paced(BASE, &load, files, base, RollingBaseReader)];
+    let mut contenders = vec![
+        boxed(Idle::new(SCHEDULE, &load, PACE, |_| Ok(Nothing))),
+        paced(BASE, &load, files, base, RollingBaseReader),
+    ];
     let layouts = |name: &str| {
         let rolling = Layout { segment_bytes: SEGMENT, index_bytes: 0, fill_ahead_bytes: 0 };
         [(name.to_owned(), rolling, files), (format!("{name}, no rolls"), ONE_SEGMENT, 1)]
@@ -57,10 +63,35 @@ fn paced<W: Append + 'static>(
     create: impl Fn(&Path) -> Result<W> + 'static,
     reader: impl Read + 'static,
 ) -> Box<dyn Contender> {
-    boxed(Paced { name: name.into(), load: load.clone(), files, create, reader })
+    boxed(Paced { name: name.into(), load: load.clone(), pace: PACE, files, create, reader })
 }
 
-/// The same, with a process beside it that ships each closed segment to an S3 server on this machine.
+/// Small records, a million a second, and no rolls.
+pub fn fast(amount: Amount) -> Result<Contenders> {
+    const PACE: Duration = Duration::from_micros(1);
+    // Three seconds, with the default of 50 rolls.
+    let load = Rc::new(Load { payloads: Payloads::fixed(100), records: 60_000 * amount.rolls });
+    let idle = Idle::new(SCHEDULE, &load, PACE, |_| Ok(Nothing));
+    let base = |folder: &Path| BaseWriter::create(folder);
+    let writer = |folder: &Path| BinlogWriter::open(folder, Mode::Background, Codec::None, ONE_SEGMENT);
+    let appender = |folder: &Path| BinlogAppender::create(folder, Mode::Background);
+    let (files, pace) = (1, PACE);
+    Ok(vec![
+        boxed(idle),
+        boxed(Paced { name: BASE.into(), load: load.clone(), pace, files, create: base, reader: BaseReader }),
+        boxed(Paced {
+            name: "binlog, background".into(),
+            load: load.clone(),
+            pace,
+            files,
+            create: writer,
+            reader: BatchReader,
+        }),
+        boxed(Paced { name: APPENDER.into(), load, pace, files, create: appender, reader: BatchReader }),
+    ])
+}
+
+/// Appends over rolls, with a process beside it that ships each closed segment to an S3 server on this machine.
 pub fn shipping(amount: Amount) -> Result<Contenders> {
     let bytes = amount.rolls * SEGMENT + SEGMENT / 2;
     let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), bytes));
@@ -71,9 +102,9 @@ pub fn shipping(amount: Amount) -> Result<Contenders> {
     let beside = move |folder: &Path| Beside::start(folder.to_owned(), layout, Payloads::fixed(SIZE), PACE);
     let needing = |contender| boxed(Needing { contender, missing: crate::shipping::missing });
     Ok(vec![
-        boxed(Idle::new(SCHEDULE, &load, |_| Ok(Nothing))),
+        boxed(Idle::new(SCHEDULE, &load, PACE, |_| Ok(Nothing))),
         paced("binlog, background", &load, files, alone, BatchReader),
-        needing(boxed(Idle::new(BESIDE, &load, beside))),
+        needing(boxed(Idle::new(BESIDE, &load, PACE, beside))),
         needing(paced("binlog, background, shipped", &load, files, shipped, BatchReader)),
     ])
 }

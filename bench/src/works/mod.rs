@@ -168,6 +168,7 @@ pub const WORKS: &[Work] = &[
         contenders: compress::segment,
     },
     waiting("append latency over 50 rolls", latency::rolls),
+    waiting("append latency at 1 million a second", latency::fast),
     waiting("append latency while shipping", latency::shipping),
     waiting("a tail sees a flushed record", latency::tail),
     in_languages("languages append 600 B", |amount| languages::append(600, amount)),

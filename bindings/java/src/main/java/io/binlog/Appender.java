@@ -12,9 +12,9 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Appends records to the log of a {@link BinlogWriter} from one thread at a time, faster than the writer itself: a
- * record is staged in memory of the appender, without a lock and without a call into C. Any number of appenders can be
- * open on a writer.
+ * Appends records to the log of a {@link BinlogWriter} from one thread at a time: a record is staged in memory of the
+ * appender, without a lock and without a call into C. Any number of appenders can be open on a writer. It pays where
+ * several threads append; for one thread {@link BinlogWriter#write} is as fast, and a {@link Batch} is faster.
  *
  * <p>A record gets its id when what is staged is handed over: when the memory is full, at {@link #flush} and {@link
  * #close}, and when the writer is flushed, synced, rolled or closed, by a call or by a policy; such a call collects from

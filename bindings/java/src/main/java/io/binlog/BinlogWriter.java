@@ -313,7 +313,7 @@ public final class BinlogWriter implements AutoCloseable {
   }
 
   /**
-   * Opens an appender on this log: a faster way to append, without ids, from one thread at a time.
+   * Opens an appender on this log: a way to append without a lock and without ids, from one thread at a time.
    *
    * @return an appender to be closed, before or after the writer
    * @throws BinlogException {@link BinlogException.Failed} after an fsync has failed
