@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 seconds=${1:-90}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(read recover entries block mended packed calls
+[ ${#targets[@]} -gt 0 ] || targets=(read recover entries block mended packed calls splits
   legacy_python legacy_java legacy_shoebox legacy_lines)
 cd "$root/fuzz"
 
@@ -30,7 +30,7 @@ for target in "${targets[@]}"; do
   sanitizer=none
   case $target in
     # The other targets run no unsafe code, and are twenty times as fast without the sanitizer.
-    packed | calls) [ ${#toolchain[@]} -eq 0 ] || sanitizer=address ;;
+    packed | calls | splits) [ ${#toolchain[@]} -eq 0 ] || sanitizer=address ;;
   esac
   work="$root/target/fuzz-work/$target"
   mkdir -p "$work"

@@ -8,9 +8,11 @@
  * - Writers, readers and shippers may be shared by threads, except for closing; cursors and appenders belong to one thread
  *   at a time.
  * - After fork(2) every call on a writer or shipper of the parent fails with BINLOG_E_FORKED in the child.
+ *   A reader and its cursors work there too, unless another thread was in a call on them at the fork: such a call may
+ *   hold a lock, for which the child would wait for ever. Open a reader of its own in the child.
  *
- * Sections: version, status and errors, records, writer, appenders, reader, cursor, filters, following, rolling and retention,
- * recovery, compression, shipping, stores.
+ * Sections: version, status and errors, records, writer, appenders, reader, splits, cursor, filters, following, tables,
+ * rolling and retention, recovery, compression, shipping, stores.
  */
 
 #ifndef BINLOG_H
@@ -372,6 +374,54 @@ binlog_status binlog_writer_type(struct binlog_writer *BINLOG_NONNULL writer,
                                  struct binlog_error **err);
 
 /**
+ * A type of records; all of it is the type's identity. Set it to zeros, or call binlog_type_options_init, and fill in
+ * what is needed. The strings are NUL-terminated UTF-8, together at most 4,096 bytes; NULL = "".
+ */
+typedef struct binlog_type_options {
+  /** sizeof(binlog_type_options) of the caller. */
+  size_t struct_size;
+  /** The name, at least one byte. Several types of a log may have the same name: filters take the records of all. */
+  const char *name;
+  /** What the payloads are, as a MIME type. */
+  const char *content_type;
+  /**
+   * How payloads are encoded: "protobuf" (the schema is a FileDescriptorSet), "jsonschema", "avro" or "arrow", which
+   * have a schema; "json", "msgpack" or "cbor", which need none; or any other.
+   */
+  const char *encoding;
+  /** The name of the message in the schema that payloads are. */
+  const char *message;
+  /** The schema: at most 1 MiB. It needs an encoding; 0 bytes = none. */
+  const void *schema;
+  size_t schema_len;
+  /** Must be 0. */
+  uint64_t reserved[2];
+} binlog_type_options;
+
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_type_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_type_options_init(struct binlog_type_options *BINLOG_NONNULL options, size_t struct_size);
+
+/**
+ * The number of a type in this log. A type that differs in anything from those of the log gets a new number, also under
+ * a name that other types have. `options` is not needed after the call. Each segment of the log describes the type to
+ * its readers. Any thread.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID for a name that is empty, strings that are too long in all or not UTF-8, and a
+ * schema without an encoding; BINLOG_E_TOO_LARGE for a schema over 1 MiB, for one with which the log's schemas would
+ * have more than binlog_writer_options.schema_bytes, and when all 2^30 numbers are taken; BINLOG_E_NO_SPACE,
+ * BINLOG_E_IO or BINLOG_E_NO_MEMORY when the log cannot be written: the type has no number then; BINLOG_E_FAILED after
+ * an fsync has failed; BINLOG_E_FORKED in a child. A type is never dropped.
+ */
+BINLOG_CHECKED
+binlog_status binlog_writer_type_of(struct binlog_writer *BINLOG_NONNULL writer,
+                                    const struct binlog_type_options *BINLOG_NONNULL options,
+                                    uint32_t *BINLOG_NONNULL type_out,
+                                    struct binlog_error **err);
+
+/**
  * Passes everything appended so far to the system: it survives the end of this process, however it ends. Any thread.
  *
  * Returns BINLOG_OK; BINLOG_E_NO_SPACE, BINLOG_E_IO or BINLOG_E_NO_MEMORY: records that could not be written stay in
@@ -629,12 +679,18 @@ typedef struct binlog_writer_options {
   /**
    * How many bytes a segment is filled with zeros ahead of its blocks: an fdatasync then commits data alone, which
    * on ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
-   * everything is written twice; where a sync contains much data, nothing is filled. 1 MiB is good for a log that is
-   * synced with each record or each few. 0 = never; at most 64 MiB. A segment is filled only if it was begun so.
+   * everything is written twice; where a sync contains much data, nothing is filled. 0 = 1 MiB if sync_records is 1
+   * to 64, sync_bytes 1 to 65,536 or sync_interval_ms 1 to 10, and never otherwise. BINLOG_FILL_NEVER = never; at
+   * most 64 MiB. A segment is filled only if it was begun so.
    */
   uint64_t fill_ahead_bytes;
+  /**
+   * How many bytes the schemas of the log's types may have together (binlog_writer_type_of): each segment begins with
+   * all of them. 0 = 1 MiB; at most 64 MiB.
+   */
+  uint64_t schema_bytes;
   /** Must be 0. */
-  uint64_t reserved[4];
+  uint64_t reserved[3];
 } binlog_writer_options;
 
 /**
@@ -1231,15 +1287,168 @@ binlog_status binlog_reader_counts(const struct binlog_reader *BINLOG_NONNULL re
                                    void *userdata,
                                    struct binlog_error **err);
 
+/** What a log says of a named type. A string is "" where it says nothing. */
+typedef struct binlog_type_info {
+  /** The number that its records have. */
+  uint32_t type;
+  uint32_t reserved32;
+  /** As in binlog_type_options. */
+  const char *name;
+  const char *content_type;
+  const char *encoding;
+  const char *message;
+  /** The schema; NULL when the type has none, and when the log has lost it. */
+  const void *schema;
+  size_t schema_len;
+  /** The schema's SHA-256, also when the schema is lost; zeros when there is none. */
+  uint8_t schema_sha256[32];
+  uint64_t reserved[2];
+} binlog_type_info;
+
+/** Receives a named type. It is valid during the call. */
+typedef void (*binlog_type_info_callback)(void *userdata, const struct binlog_type_info *info);
+
+/**
+ * Reports to `each` the named types of the log as it is now, by number; of several logs, those of each. Any thread;
+ * `each` is called in it, after everything was read, and may use the reader; it must not throw or jump out. What it
+ * gets belongs to the library, and is valid during the call.
+ *
+ * Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO or BINLOG_E_NO_MEMORY. What is damaged is left out. `each` is only
+ * called with BINLOG_OK.
+ */
+BINLOG_CHECKED
+binlog_status binlog_reader_types(const struct binlog_reader *BINLOG_NONNULL reader,
+                                  binlog_type_info_callback each,
+                                  void *userdata,
+                                  struct binlog_error **err);
+
 /** Frees the reader; its cursors remain usable. NULL is a no-op. No other thread may be using the reader. */
 void binlog_reader_close(struct binlog_reader *reader);
+
+/*
+ * Splits. A plan divides what a filter selects of a log into splits. Each is opened by its token, a line of text, in any
+ * process and on any machine that reaches the log, and read like a log. docs/splits.md describes them.
+ */
+
+struct binlog_filter;
+
+/** A log divided into splits. Threads may share it, except for closing. */
+typedef struct binlog_plan binlog_plan;
+
+/** How a log is planned. Zeros are the defaults. */
+typedef struct binlog_plan_options {
+  /** sizeof(binlog_plan_options) of the caller. */
+  size_t struct_size;
+  /**
+   * Bytes of the blocks in a split, as they are stored; 0 = 64 MiB. A split is shorter where a log ends, and longer
+   * where a segment cannot be cut.
+   */
+  uint64_t target_bytes;
+  /**
+   * No more splits than this, as far as possible: each log has at least one, and two where something is wrong in it.
+   * 0 = no limit.
+   */
+  uint64_t most;
+  /** Must be 0. */
+  uint64_t reserved[5];
+} binlog_plan_options;
+
+/**
+ * Sets options to their defaults. `struct_size` is the caller's sizeof(binlog_plan_options). Any thread. Returns
+ * BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_plan_options_init(struct binlog_plan_options *BINLOG_NONNULL options, size_t struct_size);
+
+/**
+ * Divides what the filter selects into splits, which can be read independently of each other, also by other processes
+ * and on other machines. `filter` and `options` may be NULL. Every record that the filter selects, of those that are
+ * in the log at the time of the call, is in exactly one split, and so is every event; records that are appended later
+ * are in none. Reads headers and the index, no payload; segments and blocks that contain nothing wanted are left out.
+ * A reader with BINLOG_READER_STRICT or BINLOG_READER_SALVAGE leaves out nothing within the filter's ids.
+ *
+ * The filter is not a part of the tokens: whoever opens a split uses the same filter again. Any thread. Close the plan
+ * with binlog_plan_close; it does not need the reader any more.
+ *
+ * Returns BINLOG_OK, BINLOG_E_INVALID (also for a filter with `last` or BINLOG_FILTER_NEWEST_FIRST, and for a URL that
+ * contains a secret), BINLOG_E_IO, BINLOG_E_NOT_FOUND; BINLOG_E_CORRUPT when no segment of a log can be read. Other
+ * damage is no error here: whoever reads the split that contains its place meets it.
+ */
+BINLOG_CHECKED
+binlog_status binlog_reader_plan(const struct binlog_reader *BINLOG_NONNULL reader,
+                                 const struct binlog_filter *filter,
+                                 const struct binlog_plan_options *options,
+                                 struct binlog_plan **BINLOG_NONNULL out,
+                                 struct binlog_error **err);
+
+/** The number of splits; 0 when the filter selects nothing. Any thread. Returns BINLOG_OK or BINLOG_E_INVALID. */
+BINLOG_CHECKED
+binlog_status binlog_plan_count(const struct binlog_plan *BINLOG_NONNULL plan, size_t *BINLOG_NONNULL out, struct binlog_error **err);
+
+/** A part of a log that is read independently of the others. The strings live as long as the plan. */
+typedef struct binlog_split {
+  /** One line of text, for binlog_split_open in this process or in another one. It contains no credentials. */
+  const char *token;
+  /** Where the log is: an absolute path, a pattern, or a URL with its options. */
+  const char *location;
+  /**
+   * Ids of the first and the last record that can be in it. The splits of a plan do not overlap. last_id is first_id
+   * - 1 if there are only events in it.
+   */
+  uint64_t first_id;
+  uint64_t last_id;
+  /**
+   * How many of its records the filter may want, by the index: those in the blocks that may contain something
+   * wanted, with the ids of the filter, and of its types where the index states the types of a block. Times and
+   * metadata are known for blocks only: fewer records may match, but never more.
+   */
+  uint64_t records;
+  /** Bytes of these blocks as they are stored; of the whole file where blocks are not known. */
+  uint64_t bytes;
+  /**
+   * No record in these blocks has an earlier or a later time, in nanoseconds since the Unix epoch; INT64_MIN and
+   * INT64_MAX = not known.
+   */
+  int64_t first_time_ns;
+  int64_t last_time_ns;
+  uint64_t reserved[4];
+} binlog_split;
+
+/**
+ * Split number `index` (from 0, in the order of writing). The strings live as long as the plan. Any thread. Returns
+ * BINLOG_OK, BINLOG_E_NOT_FOUND beyond the last, BINLOG_E_INVALID.
+ */
+BINLOG_CHECKED
+binlog_status binlog_plan_split(const struct binlog_plan *BINLOG_NONNULL plan,
+                                size_t index,
+                                struct binlog_split *BINLOG_NONNULL out,
+                                struct binlog_error **err);
+
+/** Frees the plan. NULL is a no-op. No other thread may be using it. */
+void binlog_plan_close(struct binlog_plan *plan);
+
+/**
+ * Opens a split by its token: a reader that shows the records of the split and no others. `options` may be NULL; use
+ * the same options as for the log, and the filter of the plan for its cursors. Close the reader with
+ * binlog_reader_close. Any thread.
+ *
+ * The files of the segments are opened by their names where the token contains these, without listing the directory
+ * or the store. A token stays valid while the log goes on, and when segments are compressed, or others are removed.
+ * Open tokens of untrusted origin only where any path could be opened.
+ *
+ * Returns BINLOG_OK; BINLOG_E_INVALID for a text that is no token, BINLOG_E_UNSUPPORTED for a token of another
+ * version, BINLOG_E_MISSED when all segments of the split were removed (some: the first call of a cursor reports
+ * which records are missing, once), BINLOG_E_MISMATCH when another log is at its place; else as binlog_reader_open.
+ */
+BINLOG_CHECKED
+binlog_status binlog_split_open(const char *BINLOG_NONNULL token,
+                                const struct binlog_reader_options *options,
+                                struct binlog_reader **BINLOG_NONNULL out,
+                                struct binlog_error **err);
 
 /*
  * Cursor. A cursor shows the records of a reader one after the other, oldest or newest first, all of them or those that a
  * filter selects. It belongs to one thread at a time.
  */
-
-struct binlog_filter;
 
 /** Records of a log, one after the other. Belongs to one thread at a time, except for binlog_cursor_interrupt. */
 typedef struct binlog_cursor binlog_cursor;
@@ -1350,6 +1559,19 @@ binlog_status binlog_cursor_type_name(const struct binlog_cursor *BINLOG_NONNULL
                                       uint32_t type,
                                       struct binlog_slice *BINLOG_NONNULL name_out,
                                       struct binlog_error **err);
+
+/**
+ * What the log says of the type with this number, in the segment of the record that the cursor has shown last. Its
+ * strings and its schema live until the cursor's next call. One thread at a time.
+ *
+ * Returns BINLOG_OK; BINLOG_E_NOT_FOUND for a number that has no name there; BINLOG_E_INVALID; BINLOG_E_IO when reading
+ * the schema fails and BINLOG_E_NO_MEMORY when there is none for it: both may be tried again.
+ */
+BINLOG_CHECKED
+binlog_status binlog_cursor_type(struct binlog_cursor *BINLOG_NONNULL cursor,
+                                 uint32_t type,
+                                 struct binlog_type_info *BINLOG_NONNULL out,
+                                 struct binlog_error **err);
 
 /** binlog_tail.state: the cursor has not come to an end. */
 #define BINLOG_TAIL_MORE 0
@@ -1508,6 +1730,9 @@ binlog_status binlog_filter_init(struct binlog_filter *BINLOG_NONNULL filter, si
 /** A time-out of binlog_cursor_wait without an end. */
 #define BINLOG_FOREVER INT64_MAX
 
+/** For binlog_writer_options.fill_ahead_bytes: a segment is never filled with zeros ahead of its blocks. */
+#define BINLOG_FILL_NEVER UINT64_MAX
+
 /**
  * Waits until the next call has a record to show, or something to report, such as BINLOG_E_MISSED, but for at most
  * `timeout_ns` nanoseconds; BINLOG_FOREVER waits without a limit, 0 and less only look. It waits through rolls, and
@@ -1564,6 +1789,168 @@ binlog_status binlog_cursor_descriptor(struct binlog_cursor *BINLOG_NONNULL curs
 BINLOG_CHECKED
 binlog_status binlog_cursor_seek_end(struct binlog_cursor *BINLOG_NONNULL cursor,
                                      struct binlog_error **err);
+
+/*
+ * Tables. The records of a log as columns, in Arrow's C stream interface: engines for tables read a log without a copy and
+ * without a dependency of this library. docs/table.md describes the columns. The structs are Arrow's own, as its
+ * specification gives them, for programs that do not have them from elsewhere:
+ * https://arrow.apache.org/docs/format/CDataInterface.html
+ */
+
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+  // Array type description
+  const char* format;
+  const char* name;
+  const char* metadata;
+  int64_t flags;
+  int64_t n_children;
+  struct ArrowSchema** children;
+  struct ArrowSchema* dictionary;
+
+  // Release callback
+  void (*release)(struct ArrowSchema*);
+  // Opaque producer-specific data
+  void* private_data;
+};
+
+struct ArrowArray {
+  // Array data description
+  int64_t length;
+  int64_t null_count;
+  int64_t offset;
+  int64_t n_buffers;
+  int64_t n_children;
+  const void** buffers;
+  struct ArrowArray** children;
+  struct ArrowArray* dictionary;
+
+  // Release callback
+  void (*release)(struct ArrowArray*);
+  // Opaque producer-specific data
+  void* private_data;
+};
+
+#endif  // ARROW_C_DATA_INTERFACE
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+  // Callbacks providing stream functionality
+  int (*get_schema)(struct ArrowArrayStream*, struct ArrowSchema* out);
+  int (*get_next)(struct ArrowArrayStream*, struct ArrowArray* out);
+  const char* (*get_last_error)(struct ArrowArrayStream*);
+
+  // Release callback
+  void (*release)(struct ArrowArrayStream*);
+
+  // Opaque producer-specific data
+  void* private_data;
+};
+
+#endif  // ARROW_C_STREAM_INTERFACE
+
+/** binlog_table_options.columns: `id`, uint64. */
+#define BINLOG_COLUMN_ID 1
+
+/** binlog_table_options.columns: `time`, timestamp[ns, UTC]. */
+#define BINLOG_COLUMN_TIME 2
+
+/** binlog_table_options.columns: `type`, uint32: the number. */
+#define BINLOG_COLUMN_TYPE 4
+
+/** binlog_table_options.columns: `type_name`, dictionary(int32, utf8): null where a type has no name. */
+#define BINLOG_COLUMN_TYPE_NAME 8
+
+/**
+ * binlog_table_options.columns: `metadata`, map(utf8, utf8): all pairs, in the order in which they were written. A key
+ * that was written twice is in the map twice.
+ */
+#define BINLOG_COLUMN_METADATA 16
+
+/** binlog_table_options.columns: `length`, uint64: bytes of the payload. */
+#define BINLOG_COLUMN_LENGTH 32
+
+/** binlog_table_options.columns: `payload`, binary. */
+#define BINLOG_COLUMN_PAYLOAD 64
+
+/** binlog_table_options.columns: `text`, utf8: the payload; null where it is not UTF-8. */
+#define BINLOG_COLUMN_TEXT 128
+
+/**
+ * binlog_table_options.flags: only types that every engine knows: int64 instead of unsigned numbers, timestamp[us, UTC]
+ * instead of nanoseconds, utf8 instead of a dictionary, and maps in which no key occurs twice: the first pair counts.
+ */
+#define BINLOG_TABLE_PLAIN 1
+
+/** The form of a table. Zeros are the defaults. */
+typedef struct binlog_table_options {
+  /** sizeof(binlog_table_options) of the caller. */
+  size_t struct_size;
+  /**
+   * BINLOG_COLUMN_*: these columns, in the order of their numbers. 0 = all that the filter reads: without payload
+   * and text if it has BINLOG_FILTER_HEADERS.
+   */
+  uint32_t columns;
+  /** BINLOG_TABLE_*. */
+  uint32_t flags;
+  /**
+   * Keys of metadata, NUL-terminated UTF-8: for each a column `metadata.KEY`, utf8, behind the others, with the
+   * value of the first such pair; null where there is none.
+   */
+  const char *const *metadata;
+  /** Number of keys in metadata. */
+  size_t metadata_count;
+  /** The most rows of a batch; 0 = 65,536. */
+  size_t batch_rows;
+  /**
+   * A batch ends before its columns take more bytes, but has one row at least; 0 = 16 MiB. Whatever this is, a batch
+   * ends before a column of it has more than 2^31 - 1 bytes of payloads or texts. The dictionary of type_name, which
+   * all batches share, does not count.
+   */
+  size_t batch_bytes;
+  /** Must be 0. */
+  uint64_t reserved[4];
+} binlog_table_options;
+
+/**
+ * Sets options to their defaults: all columns. `struct_size` is the caller's sizeof(binlog_table_options). Any thread.
+ * Returns BINLOG_OK or BINLOG_E_INVALID.
+ */
+binlog_status binlog_table_options_init(struct binlog_table_options *BINLOG_NONNULL options, size_t struct_size);
+
+/**
+ * The records that match the filter (NULL = all) as columns: fills `out` with a stream of Arrow's C stream interface,
+ * which pyarrow, DuckDB, Polars, DataFusion, nanoarrow and others import without a copy. Without the columns payload
+ * and text only headers are read. `options` may be NULL. Any thread; a reader may have several streams, each of which
+ * belongs to one thread at a time.
+ *
+ * The caller owns the stream, and releases it once by `out->release(out)`, in any thread. It keeps what it needs of the
+ * reader, which may be closed before it; `filter` and `options` are not needed after the call. Each batch belongs to
+ * whoever gets it, independent of the stream: the stream holds no batch, and has one in memory while get_next makes it.
+ *
+ * The stream ends where the log ends when the reading comes there. If the log is damaged, get_next returns the whole
+ * rows before that first, and then an errno, in every later call too: EBADMSG for damage, ESTALE for records that were
+ * removed with old segments, ENOMEM, EOVERFLOW for BINLOG_E_TOO_LARGE, ENOTSUP, or the system's. get_last_error returns
+ * the line with file, offset and reason. A reader that salvages continues behind damage, and its on_loss is called
+ * inside of get_next.
+ *
+ * Returns BINLOG_OK; as binlog_cursor_open BINLOG_E_INVALID, also for unknown bits, a key twice, and payload or text
+ * with BINLOG_FILTER_HEADERS; BINLOG_E_UNSUPPORTED; BINLOG_E_MISSED; BINLOG_E_IO. `out` is only written with BINLOG_OK.
+ */
+BINLOG_CHECKED
+binlog_status binlog_reader_table(struct binlog_reader *BINLOG_NONNULL reader,
+                                  const struct binlog_filter *filter,
+                                  const struct binlog_table_options *options,
+                                  struct ArrowArrayStream *BINLOG_NONNULL out,
+                                  struct binlog_error **err);
 
 /*
  * Rolling and retention. When a writer ends a segment and begins the next one, how segments are named, which hooks run

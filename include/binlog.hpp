@@ -27,6 +27,7 @@
 #include "binlog/recovery.hpp"
 #include "binlog/rolling.hpp"
 #include "binlog/span.hpp"
+#include "binlog/table.hpp"
 #include "binlog/writer.hpp"
 
 namespace binlog {

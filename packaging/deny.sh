@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# cargo-deny over Cargo.lock, by deny.toml: licences, sources, duplicates, and the RustSec advisories.
+# cargo-deny over Cargo.lock and that of the Python package, by deny.toml: licences, sources, duplicates, and the RustSec advisories.
 #
 # The list of advisories is a git repository. Its copy in target/advisories is updated from github.com, or from the
 # clone whose path is in BINLOG_ADVISORIES. Without either an older copy is used; without any copy the other checks
@@ -20,6 +20,9 @@ fi
 [ "${1:-}" != install ] || exit 0
 
 "${deny[@]}" --locked --workspace check --hide-inclusion-graph bans licenses sources
+# It has fewer crates: not every exception is used.
+python=(--manifest-path bindings/python/Cargo.toml --config deny.toml)
+"${deny[@]}" --locked "${python[@]}" check --hide-inclusion-graph --allow unmatched-skip --allow unmatched-skip-root bans licenses sources
 
 export GIT_TERMINAL_PROMPT=0
 if [ -n "${BINLOG_ADVISORIES:-}" ]; then
@@ -37,3 +40,4 @@ fi
 [ $fetched = yes ] || echo "deny: the list of advisories cannot be fetched now" >&2
 echo "advisories as of $(git -C "$copy" log -1 --format=%cs)"
 "${deny[@]}" --locked --offline --workspace check --hide-inclusion-graph advisories
+"${deny[@]}" --locked --offline "${python[@]}" check --hide-inclusion-graph advisories

@@ -13,7 +13,7 @@ tree=target/lowest
 # This package with another lock file.
 rm -rf "$tree"
 mkdir -p "$tree"
-for part in Cargo.toml build.rs cbindgen.toml src tests include cli stores docs bindings packaging README.md; do ln -s "$root/$part" "$tree/$part"; done
+for part in Cargo.toml build.rs cbindgen.toml src tests include cli decode stores docs bindings packaging README.md; do ln -s "$root/$part" "$tree/$part"; done
 [ ! -e packaging/lowest.lock ] || cp packaging/lowest.lock "$tree/Cargo.lock"
 export CARGO_TARGET_DIR="$root/target/versions"
 

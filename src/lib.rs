@@ -74,6 +74,7 @@ mod retention;
 mod segment;
 mod ship;
 pub mod store;
+mod table;
 mod writer;
 
 pub use error::{Error, Kind, Result};
@@ -81,10 +82,11 @@ pub use format::codec::Codec;
 pub use io::clock::Clock;
 pub use io::Location;
 pub use options::{
-    AppenderOptions, Filter, FullDisk, Lag, Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, WriterOptions,
+    AppenderOptions, Filter, FullDisk, Lag, Loss, LossKind, OnLoss, ReaderMode, ReaderOptions, Required, TypeOptions,
+    WriterOptions,
 };
 pub use options::{DEFAULT_BLOCK_BYTES, DEFAULT_BLOCK_MAX_BYTES};
-pub use reader::{Cursor, Interrupter, Reader, Tail, TailState};
+pub use reader::{Cursor, Interrupter, Reader, Tail, TailState, TypeInfo};
 pub use record::{
     event, is_event, Metadata, MetadataBuf, NamedType, NewRecord, Pairs, Record, EVENT_BIT, FIRST_NAMED_TYPE,
 };
@@ -109,10 +111,22 @@ pub mod recovery {
     pub use crate::repair::{rebuild_index, recover, recover_in_place, RecoveredSegment, Recovery, RECOVERY_AT_WORK};
 }
 
+/// A log divided into parts that can be read independently of each other.
+pub mod splits {
+    pub use crate::table::{Plan, PlanOptions, Split};
+}
+
 /// When a writer begins a new segment, and which old ones are removed.
 pub mod rolling {
     pub use crate::options::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
     pub use crate::retention::{prune, Pruned};
+}
+
+/// The records of a log as columns, in batches.
+pub mod columns {
+    pub use crate::table::{
+        Batch, Bytes, Column, ColumnType, Columns, Field, Names, Nulls, Pairs, Table, TableOptions,
+    };
 }
 
 /// Shipping of closed segments to a [`store`].

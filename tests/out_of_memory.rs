@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use binlog::columns::{Column, TableOptions};
 use binlog::compression::{compress, decompress, pack, CompressOptions, Whole};
 use binlog::recovery::{recover, recover_in_place};
 use binlog::{Codec, Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
@@ -294,6 +295,41 @@ fn reading_continues_where_it_was_refused(what: &str, path: &Path, mode: ReaderM
     }
 }
 
+/// A table's rows come without a gap up to its first error, which every later call returns, with memory or without.
+fn a_table_has_no_row_behind_a_refusal(what: &str, path: &Path) {
+    let expected = lengths(path).len() as u64;
+    let table = |reader: &Reader| reader.table(&Filter::default(), &TableOptions::default());
+    sweep(&format!("{what} as a table"), |armed, comes_back| {
+        let reader = armed.pause(|| Reader::open(path, ReaderOptions::default()).unwrap());
+        let opened = table(&reader);
+        let mut refused = is_refused(&opened);
+        let mut table = opened.unwrap_or_else(|_| armed.pause(|| table(&reader).unwrap()));
+        let mut rows = 0;
+        let failed = loop {
+            match table.next_batch() {
+                Ok(Some(batch)) => armed.pause(|| {
+                    let Some(Column::U64(ids)) = batch.column(0) else { panic!("the first column has the ids") };
+                    assert!(ids.iter().copied().eq(rows + 1..=rows + ids.len() as u64), "after {rows} rows");
+                    rows += ids.len() as u64;
+                }),
+                Ok(None) => break false,
+                Err(error) => {
+                    refused |= is_refused::<()>(&Err(error));
+                    break true;
+                }
+            }
+        };
+        for _ in 0..2 {
+            let again = if comes_back { armed.pause(|| table.next_batch()) } else { table.next_batch() };
+            armed.pause(|| {
+                assert!(if failed { again.is_err() } else { matches!(again, Ok(None)) }, "after {rows} rows")
+            });
+        }
+        armed.pause(|| assert!(failed || rows == expected, "{rows} of {expected} rows"));
+        refused
+    });
+}
+
 /// Two records with much metadata, which is not UTF-8, and large payloads, as shoebox wrote them.
 fn a_shoebox_archive() -> Vec<u8> {
     let mut bytes = vec![];
@@ -368,6 +404,7 @@ fn no_allocation_that_is_refused_ends_the_process_or_costs_a_record() {
         };
         reading_continues_where_it_was_refused(name, &path(name), ReaderMode::Prefix, ways);
     }
+    a_table_has_no_row_behind_a_refusal("plain", &path("plain"));
     let ways = &["all", "by time", "by name"];
     reading_continues_where_it_was_refused("salvaging", &path("zstd"), ReaderMode::Salvage, ways);
     std::fs::write(path("an archive"), a_shoebox_archive()).unwrap();

@@ -46,22 +46,28 @@ status stays 0. It is not reported with --follow, of a damaged log, and for keys
 
 JSON: id, time (RFC 3339, UTC, nanoseconds), type, type_name of a named type, event of an event, \
 metadata (an object; a key that occurs more than once has an array of its values), length, and the \
-payload as text when it is UTF-8, else as base64.
+payload as text when it is UTF-8, else as base64. With --decode, value in place of them; where a payload \
+is not what its type says, or its value would be far larger than it is, they stay, and undecoded is the reason.
 
 Examples:
   binlog cat logs/
   binlog cat --type order.placed --since -1h --format json logs/ | jq .text
+  binlog cat --decode --type order.placed logs/ | jq .total
   binlog cat --id 1000..1010 --format hex logs/
   binlog cat --headers 'logs/*.binlog'
   binlog cat --where host=example.org --where user=alice logs/
   binlog cat --reverse --last 10 logs/        the newest ten, the newest first
   binlog cat --follow --last 10 logs/         as tail -f does
   binlog cat --require-name orders logs/      fail if it is another log
+  binlog cat --split TOKEN                    a part of a log, from `binlog splits`
   binlog cat --salvage logs/ > saved          all that can be read of a damaged log")]
 pub struct Cat {
     /// Logs: directories, files, patterns or URLs
     #[arg(required = true)]
     path: Vec<PathBuf>,
+    /// Each PATH is the token of a split, from `binlog splits`
+    #[arg(long, conflicts_with = "follow")]
+    split: bool,
     #[arg(short = 'F', long, value_enum, default_value = "lines")]
     format: Format,
     #[command(flatten)]
@@ -75,6 +81,9 @@ pub struct Cat {
     /// Show id, time, type, length and metadata, and read no payloads
     #[arg(long)]
     headers: bool,
+    /// Show payloads as JSON, by the encodings and schemas of their types; only with lines and json
+    #[arg(long, conflicts_with = "headers")]
+    decode: bool,
     /// Write control characters of payloads to a terminal as they are; without it they are shown as \u001b
     #[arg(long)]
     raw: bool,
@@ -109,7 +118,7 @@ pub fn run(args: &Cat) -> Result<u8, Fail> {
         false => None,
     };
     let out = if args.raw { Out::raw() } else { Out::new() };
-    let mut printer = Printer::new(out, args.format, args.headers, args.limit);
+    let mut printer = Printer::new(out, args.format, args.headers, args.decode, args.limit);
     let mut unmatched = Unmatched::new(&args.select);
     let mut code = OK;
     for path in &args.path {
@@ -138,6 +147,8 @@ fn check(args: &Cat) {
         "--follow takes one PATH"
     } else if args.format == Format::Raw && (args.headers || args.events) {
         "--format raw shows payloads: --headers and --events take another format"
+    } else if args.decode && !matches!(args.format, Format::Lines | Format::Json) {
+        "--decode takes --format lines or json"
     } else if let Some(mistake) = args.select.mistake() {
         mistake
     } else {
@@ -158,7 +169,10 @@ fn show(
     unmatched: &mut Unmatched<'_>,
 ) -> Result<Ended, Fail> {
     let (lost_before, removed_before) = (printer.losses, printer.removed);
-    let ended = show_records(args, path, signals, printer, unmatched)?;
+    let reader = open(args, path, printer)?;
+    // What messages advise is done with the log, not with a part of it.
+    let log = if args.split { reader.place() } else { path };
+    let ended = show_records(args, &reader, log, signals, printer, unmatched)?;
     printer.report_losses()?;
     let (findings, removed) = (printer.losses - lost_before, printer.removed - removed_before);
     if !matches!(ended, Ended::Well) || findings + removed == 0 {
@@ -166,33 +180,40 @@ fn show(
     }
     if findings > 0 && !args.salvage {
         printer.out.flush()?;
-        complain(&format!("{}: {}; {}", path.display(), human::counted(findings, "finding"), advice::advice(path)));
+        complain(&format!("{}: {}; {}", path.display(), human::counted(findings, "finding"), advice::advice(log)));
     }
     Ok(Ended::Damaged)
 }
 
+fn open(args: &Cat, path: &Path, printer: &Printer) -> Result<Reader, Fail> {
+    let options = if args.salvage { printer.reported.options() } else { printer.reported.up_to_damage() };
+    let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
+    if args.split {
+        return Ok(Reader::open_split(&path.to_string_lossy(), options)?);
+    }
+    Reader::open(path, options).map_err(|e| match args.salvage {
+        true => e.into(),
+        false => advice::fail(path)(e),
+    })
+}
+
 fn show_records(
     args: &Cat,
+    reader: &Reader,
     path: &Path,
     signals: Option<&Signals>,
     printer: &mut Printer,
     unmatched: &mut Unmatched<'_>,
 ) -> Result<Ended, Fail> {
     let left = printer.left;
-    let options = if args.salvage { printer.reported.options() } else { printer.reported.up_to_damage() };
-    let options = args.remote.options(ReaderOptions { require: args.require.required(), ..options });
-    let reader = Reader::open(path, options).map_err(|e| match args.salvage {
-        true => e.into(),
-        false => advice::fail(path)(e),
-    })?;
-    warn_of_recovery(&reader);
+    warn_of_recovery(reader);
     let filter = filter(args);
     let mut cursor = reader.cursor(&filter).map_err(|e| match e.path() {
         None if e.kind() == Kind::Unsupported => Fail::Message(format!("{}: {e}", path.display())),
         _ => e.into(),
     })?;
     // A log that is followed has no known end.
-    let mut bar = (!args.follow).then(|| ReadBar::beside_output(&reader, args.reverse));
+    let mut bar = (!args.follow).then(|| ReadBar::beside_output(reader, args.reverse));
     let mut second_look = false;
     loop {
         if let Some(bar) = &mut bar {
@@ -202,7 +223,7 @@ fn show_records(
             return Ok(Ended::Signal(signal));
         }
         if printer.left == 0 {
-            unmatched.look(&reader, true, is_url(path), &|| false);
+            unmatched.look(reader, true, is_url(path), &|| false);
             return Ok(Ended::Well);
         }
         let next = printer.next(&mut cursor, bar.as_ref());
@@ -248,7 +269,7 @@ fn show_records(
         }
     }
     drop(bar);
-    unmatched.look(&reader, printer.left < left, is_url(path), &|| false);
+    unmatched.look(reader, printer.left < left, is_url(path), &|| false);
     match damage::at_the_end(&cursor.tail(), path) {
         // A salvaging cursor has reported it as a loss.
         Some(trouble) if !args.salvage => {

@@ -8,6 +8,7 @@ mod batch;
 mod cat;
 mod compress;
 mod damage;
+mod decoding;
 mod held;
 mod human;
 mod index;
@@ -34,9 +35,11 @@ mod render;
 mod roll;
 mod rolling;
 mod scan;
+mod schema;
 mod select;
 mod ship;
 mod signals;
+mod splits;
 mod summary;
 mod unmatched;
 mod verdict;
@@ -73,6 +76,7 @@ Examples:
   binlog cat logs/                            the records again, one a line
   binlog cat --follow --format json logs/     and those that are still to come
   binlog cat --reverse --last 10 logs/        the newest ten, the newest first
+  binlog schema logs/                         what its types say of themselves
   binlog verify logs/                         is every byte what was written?
   binlog cat --salvage logs/                  all that can be read of a damaged log
   binlog cat s3://bucket/logs/                a log in an object store
@@ -99,6 +103,8 @@ enum Command {
     Import(migrate::import::Import),
     Export(migrate::export::Export),
     Ls(ls::Ls),
+    Schema(schema::Schema),
+    Splits(splits::Splits),
     Roll(roll::Roll),
     Compress(compress::Compress),
     Decompress(compress::Decompress),
@@ -129,6 +135,8 @@ fn main() -> ExitCode {
         Command::Import(args) => migrate::import::run(&args),
         Command::Export(args) => migrate::export::run(&args),
         Command::Ls(args) => ls::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Splits(args) => splits::run(&args),
         Command::Roll(args) => roll::run(&args),
         Command::Compress(args) => compress::run(&args),
         Command::Decompress(args) => compress::run_back(&args),

@@ -2,10 +2,11 @@
 
 use binlog::{Cursor, FIRST_NAMED_TYPE};
 
+use crate::decoding::Decoders;
 use crate::held::Held;
 use crate::losses::{self, LossQueue};
 use crate::output::{complain, Fail, Out};
-use crate::render::{render, Format};
+use crate::render::{render, Format, Shown};
 use crate::scan::ReadBar;
 
 /// Why no record was printed.
@@ -19,6 +20,8 @@ pub struct Printer {
     pub out: Out,
     format: Format,
     headers: bool,
+    /// For payloads that are shown as values.
+    decoders: Option<Decoders>,
     /// Records that may still be printed.
     pub left: u64,
     /// The losses that the cursors report.
@@ -31,11 +34,12 @@ pub struct Printer {
 }
 
 impl Printer {
-    pub fn new(out: Out, format: Format, headers: bool, limit: Option<u64>) -> Self {
+    pub fn new(out: Out, format: Format, headers: bool, decode: bool, limit: Option<u64>) -> Self {
         Printer {
             out,
             format,
             headers,
+            decoders: decode.then(Decoders::new),
             left: limit.unwrap_or(u64::MAX),
             reported: LossQueue::default(),
             losses: 0,
@@ -49,14 +53,19 @@ impl Printer {
         let next = cursor.next();
         report(&self.reported, &mut self.losses, &mut self.out, bar).map_err(Stop::Output)?;
         let Some(record) = next.map_err(Stop::Log)? else { return Ok(false) };
-        let shows_type = self.headers || matches!(self.format, Format::Hex | Format::Json);
+        let shows_type = self.headers || self.decoders.is_some() || matches!(self.format, Format::Hex | Format::Json);
         let rendered = if shows_type && record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
             // A cursor returns no names while a record borrows it.
             self.held.copy(&record);
-            let name = cursor.type_name(self.held.type_id);
-            render(&mut self.out, self.format, self.headers, &self.held.record(), name)
+            let (type_id, record) = (self.held.type_id, self.held.record());
+            let value = match &mut self.decoders {
+                Some(decoders) => decoders.value(cursor, type_id, record.payload).map_err(Stop::Log)?,
+                None => None,
+            };
+            let shown = Shown { name: cursor.type_name(type_id), value: value.as_ref() };
+            render(&mut self.out, self.format, self.headers, &record, shown)
         } else {
-            render(&mut self.out, self.format, self.headers, &record, None)
+            render(&mut self.out, self.format, self.headers, &record, Shown::default())
         };
         rendered.map_err(|e| Stop::Output(e.into()))?;
         self.left -= 1;

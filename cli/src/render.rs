@@ -18,22 +18,33 @@ pub enum Format {
     Json,
 }
 
-/// Writes one record. `name` is that of its type.
+/// What is shown of a record besides itself.
+#[derive(Clone, Copy, Default)]
+pub struct Shown<'a> {
+    /// The name of its type.
+    pub name: Option<&'a str>,
+    /// The value of its payload as JSON, or why there is none.
+    pub value: Option<&'a Result<String, String>>,
+}
+
+/// Writes one record.
 pub fn render(
     out: &mut impl Write,
     format: Format,
     headers: bool,
     record: &Record<'_>,
-    name: Option<&str>,
+    shown: Shown<'_>,
 ) -> io::Result<()> {
+    let name = shown.name;
     match format {
-        Format::Json => json::record(out, record, name, headers),
+        Format::Json => json::record(out, record, shown, headers),
         Format::Hex => {
             about(out, record, name)?;
             dump(out, record.payload)
         }
         // Both have no payload to show.
         Format::Lines | Format::Raw if headers || record.is_event() => about(out, record, name),
+        Format::Lines if shown.value.is_some() => json::value(out, record, shown.value),
         Format::Lines => {
             out.write_all(record.payload)?;
             out.write_all(b"\n")

@@ -109,6 +109,13 @@ impl ReadBar {
         }
     }
 
+    /// Draws the bar at once, for callers that take many blocks at a time.
+    pub fn show_now(&mut self, cursor: &Cursor) {
+        if self.total > 0 {
+            self.draw(cursor);
+        }
+    }
+
     fn draw(&mut self, cursor: &Cursor) {
         if cursor.path() != self.path {
             self.path = cursor.path().to_owned();

@@ -14,17 +14,19 @@ mod reading;
 mod recovery;
 mod scratch;
 mod segments;
+mod splits;
 
 pub use calls::calls;
 pub use legacy::{legacy_java, legacy_lines, legacy_python, legacy_shoebox};
 pub use packed::packed;
 pub use segments::{block, entries, mended, read, recover};
+pub use splits::splits;
 
 /// A function of bytes that panics when it finds a defect.
 pub type Target = fn(&[u8]);
 
 /// Every target, under the name of its corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("read", read),
     ("recover", recover),
     ("entries", entries),
@@ -32,6 +34,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("mended", mended),
     ("packed", packed),
     ("calls", calls),
+    ("splits", splits),
     ("legacy_python", legacy_python),
     ("legacy_java", legacy_java),
     ("legacy_shoebox", legacy_shoebox),

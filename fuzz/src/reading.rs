@@ -1,5 +1,6 @@
 //! Reads a log in every way, and compares what they show.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use binlog::io::MemoryDirectory;
@@ -104,6 +105,7 @@ pub fn read_every_way(directory: &MemoryDirectory, index_lies: bool) {
         assert_same(&seen, &all, &format!("{way:?}"));
     }
     assert_strict_agrees(directory, &all);
+    assert_types_are_those_of_events(&reader, &all);
     let headers = Filter { headers_only: true, ..everything() };
     for way in [Way::Next, Way::Batch(5), Way::Packed(64)] {
         let seen = see_by(&reader, &headers, way).expect("the filter is valid");
@@ -114,6 +116,36 @@ pub fn read_every_way(directory: &MemoryDirectory, index_lies: bool) {
     }
     if all.is_whole() {
         assert_filters_agree(&reader, &all.rows, index_lies);
+    }
+}
+
+/// A type has no schema but one that an event contains, and none that is too long.
+fn assert_types_are_those_of_events(reader: &Reader, all: &Seen) {
+    let is_schema = |row: &&Row| row.type_id == binlog::event::SCHEMA;
+    let schemas: HashSet<&[u8]> = all.rows.iter().filter(is_schema).map(|row| &row.payload[..]).collect();
+    let check = |info: &binlog::TypeInfo| {
+        let Some(schema) = &info.schema else { return };
+        assert!(info.schema_sha256.is_some() && (1..=1 << 20).contains(&schema.len()));
+        assert!(!all.is_whole() || schemas.contains(&schema[..]), "a schema that no event contains: {info:?}");
+    };
+    if let Ok(mut cursor) = reader.cursor(&Filter::default()).map_err(|error| assert_report(&error)) {
+        let mut left = 1000;
+        while let (Ok(Some(record)), 1..) = (cursor.next(), left) {
+            let type_id = record.type_id;
+            left -= 1;
+            match cursor.type_info(type_id) {
+                Ok(info) => {
+                    assert_eq!(info.as_ref().map(|info| &*info.name), cursor.type_name(type_id));
+                    info.iter().for_each(check);
+                }
+                Err(error) => assert_report(&error),
+            }
+        }
+    }
+    match reader.types() {
+        // The segments that are read last may be behind damage.
+        Ok(types) => types.iter().for_each(check),
+        Err(error) => assert_report(&error),
     }
 }
 

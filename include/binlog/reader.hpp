@@ -5,9 +5,13 @@
 #include "loss.hpp"
 #include "record.hpp"
 #include "rolling.hpp"
+#include "table.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +23,26 @@ namespace binlog {
 
 using tail = binlog_tail;         /* state is one of BINLOG_TAIL_*; its strings live until the cursor's next call */
 using segment = binlog_segment;   /* its strings live as long as the reader */
+
+/* What a log says of a named type. */
+struct type_info {
+  std::uint32_t type = 0;
+  std::string name{};
+  std::string content_type{}; /* these three are empty where the log says nothing */
+  std::string encoding{};
+  std::string message{};
+  std::string schema{};                      /* bytes; empty when there is none, and when the log has lost it */
+  std::array<std::uint8_t, 32> schema_sha256{}; /* zeros without a schema */
+};
+
+namespace detail {
+inline type_info info_of(const binlog_type_info& c) {
+  type_info info{c.type, c.name, c.content_type, c.encoding, c.message, {}, {}};
+  if (c.schema_len != 0) info.schema.assign(static_cast<const char*>(c.schema), c.schema_len);
+  std::copy(std::begin(c.schema_sha256), std::end(c.schema_sha256), info.schema_sha256.begin());
+  return info;
+}
+}  // namespace detail
 
 /* Everything left at its default lets every record of the user pass. */
 struct filter {
@@ -34,6 +58,50 @@ struct filter {
   std::uint64_t last = 0;    /* only the last so many of what the rest lets pass, in the same order; 0: all */
   bool newest_first = false; /* what is appended later is not shown; not when salvaging */
 };
+
+namespace detail {
+
+/* A text of the filter that C cannot be given. */
+inline std::optional<error> refused(const filter& wanted) {
+  if (auto refused = nul_in_pairs(wanted.metadata)) return refused;
+  for (const std::string& name : wanted.type_names) {
+    if (auto refused = nul_in({&name})) return refused;
+  }
+  return std::nullopt;
+}
+
+/* The filter as C has it, for as long as both live. */
+class c_filter {
+ public:
+  explicit c_filter(const filter& wanted) {
+    for (const std::string& name : wanted.type_names) names_.push_back(name.c_str());
+    for (const auto& [key, value] : wanted.metadata) pairs_.insert(pairs_.end(), {key.c_str(), value.c_str()});
+    c_.struct_size = sizeof c_;
+    c_.flags = (wanted.headers_only ? std::uint32_t{BINLOG_FILTER_HEADERS} : 0u) |
+               (wanted.events ? std::uint32_t{BINLOG_FILTER_EVENTS} : 0u) |
+               (wanted.newest_first ? std::uint32_t{BINLOG_FILTER_NEWEST_FIRST} : 0u);
+    c_.from_id = wanted.from_id;
+    c_.to_id = wanted.to_id;
+    c_.from_time_ns = wanted.from_time_ns;
+    c_.to_time_ns = wanted.to_time_ns;
+    c_.types = wanted.types.empty() ? nullptr : wanted.types.data();
+    c_.type_count = wanted.types.size();
+    c_.type_names = names_.empty() ? nullptr : names_.data();
+    c_.type_name_count = names_.size();
+    c_.metadata = pairs_.empty() ? nullptr : pairs_.data();
+    c_.metadata_count = wanted.metadata.size();
+    c_.last = wanted.last;
+  }
+  c_filter(const c_filter&) = delete;
+  c_filter& operator=(const c_filter&) = delete;
+  const binlog_filter* get() const noexcept { return &c_; }
+
+ private:
+  std::vector<const char*> names_{}, pairs_{};
+  binlog_filter c_{};
+};
+
+}  // namespace detail
 
 /* Where reading is. Iterating goes on to the end; iterating again, later, goes on with what was written since. */
 class cursor {
@@ -179,6 +247,15 @@ class cursor {
   }
   std::string_view type_name(std::uint32_t type) const { return try_type_name(type).value(); }
 
+  /* All that the log says of a type, in the segment of the record that was shown last; a copy. */
+  result<binlog::type_info> try_type_info(std::uint32_t type) {
+    binlog_type_info c{};
+    binlog_error* err = nullptr;
+    const auto status = binlog_cursor_type(raw(), type, &c, &err);
+    return detail::answer(status, err, status < 0 ? binlog::type_info{} : detail::info_of(c));
+  }
+  binlog::type_info type_info(std::uint32_t type) { return try_type_info(type).value(); }
+
  private:
   friend class reader;
   result<bool> wait_ns(std::int64_t timeout) {
@@ -223,41 +300,42 @@ struct type_count {
   std::string name{}; /* empty when the type has none */
 };
 
+/* How a log is planned. */
+struct plan_options {
+  std::uint64_t target_bytes = 0; /* of a split; 0: 64 MiB */
+  std::uint64_t most = 0;         /* no more splits than this, as far as possible; 0: no limit */
+};
+
+/* A part of a log that is read independently of the others; reader::open_split opens its token, anywhere. */
+struct split {
+  std::string token{};
+  std::string location{};
+  std::uint64_t first_id = 0; /* inclusive, both */
+  std::uint64_t last_id = 0;
+  std::uint64_t records = 0; /* that the filter may want */
+  std::uint64_t bytes = 0;
+  std::int64_t first_time_ns = 0; /* INT64_MIN: not known */
+  std::int64_t last_time_ns = 0;  /* INT64_MAX: not known */
+};
+
 class reader {
  public:
   reader() = default;
 
   /* A file, a directory, a pattern with * and ?, or the URL of a store */
   static result<reader> try_open(const std::string& path_or_glob, const reader_options& options = {}) {
-    if (auto refused = detail::nul_in({&path_or_glob, &options.log, &options.cache, &options.credentials})) return *refused;
-    if (auto refused = detail::nul_in(options.require)) return *refused;
-    binlog_reader_options c{};
-    c.struct_size = sizeof c;
-    c.mode = static_cast<std::uint32_t>(options.mode);
-    const detail::c_required require(options.require);
-    c.require = require.get();
-    c.cache = detail::or_null(options.cache);
-    c.cache_bytes = options.cache_bytes;
-    c.credentials = detail::or_null(options.credentials);
-    c.block_max_bytes = options.block_max_bytes;
-    c.log = detail::or_null(options.log);
-    listener_ptr listener;
-    std::unique_ptr<listener_ptr> kept_by_c; /* until it calls on_loss_drop, which it does however the call ends */
-    if (options.on_loss) {
-      listener = std::make_shared<detail::loss_listener>(options.on_loss);
-      kept_by_c = std::make_unique<listener_ptr>(listener);
-      c.on_loss = [](void* userdata, const binlog_loss* what) { (*static_cast<listener_ptr*>(userdata))->tell(*what); };
-      c.on_loss_drop = [](void* userdata) { delete static_cast<listener_ptr*>(userdata); };
-      c.on_loss_userdata = kept_by_c.get();
-    }
-    binlog_reader* r = nullptr;
-    binlog_error* err = nullptr;
-    kept_by_c.release();
-    const auto status = binlog_reader_open(path_or_glob.c_str(), &c, &r, &err);
-    return detail::answer(status, err, reader(r, std::move(listener)));
+    return open_by(binlog_reader_open, path_or_glob, options);
   }
   static reader open(const std::string& path_or_glob, const reader_options& options = {}) {
     return try_open(path_or_glob, options).value();
+  }
+
+  /* A split, by its token: this reader shows its records alone. Use the filter of the plan again. */
+  static result<reader> try_open_split(const std::string& token, const reader_options& options = {}) {
+    return open_by(binlog_split_open, token, options);
+  }
+  static reader open_split(const std::string& token, const reader_options& options = {}) {
+    return try_open_split(token, options).value();
   }
 
   explicit operator bool() const noexcept { return raw_ != nullptr; }
@@ -266,37 +344,71 @@ class reader {
 
   /* for (const binlog::record_view& r : reader.records()) ... */
   result<cursor> try_records(const filter& wanted = {}) const {
-    if (auto refused = detail::nul_in_pairs(wanted.metadata)) return *refused;
-    std::vector<const char*> names, pairs;
-    for (const std::string& name : wanted.type_names) {
-      if (auto refused = detail::nul_in({&name})) return *refused;
-      names.push_back(name.c_str());
-    }
-    for (const auto& [key, value] : wanted.metadata) pairs.insert(pairs.end(), {key.c_str(), value.c_str()});
-    binlog_filter c{};
-    c.struct_size = sizeof c;
-    c.flags = (wanted.headers_only ? std::uint32_t{BINLOG_FILTER_HEADERS} : 0u) |
-              (wanted.events ? std::uint32_t{BINLOG_FILTER_EVENTS} : 0u) |
-              (wanted.newest_first ? std::uint32_t{BINLOG_FILTER_NEWEST_FIRST} : 0u);
-    c.from_id = wanted.from_id;
-    c.to_id = wanted.to_id;
-    c.from_time_ns = wanted.from_time_ns;
-    c.to_time_ns = wanted.to_time_ns;
-    c.types = wanted.types.empty() ? nullptr : wanted.types.data();
-    c.type_count = wanted.types.size();
-    c.type_names = names.empty() ? nullptr : names.data();
-    c.type_name_count = names.size();
-    c.metadata = pairs.empty() ? nullptr : pairs.data();
-    c.metadata_count = wanted.metadata.size();
-    c.last = wanted.last;
+    if (auto refused = detail::refused(wanted)) return *refused;
+    const detail::c_filter c(wanted);
     binlog_cursor* cur = nullptr;
     binlog_error* err = nullptr;
     const detail::loss_listener::call here(listener_.get());
-    const auto status = binlog_cursor_open(raw(), &c, &cur, &err);
+    const auto status = binlog_cursor_open(raw(), c.get(), &cur, &err);
     auto answer = detail::answer(status, err, cursor(cur, listener_));
     return here.rethrow(), std::move(answer);
   }
   cursor records(const filter& wanted = {}) const { return try_records(wanted).value(); }
+
+  /* The records as columns, in an Arrow stream: for (const binlog::arrow_array& batch : reader.table()) ... */
+  result<binlog::table> try_table(const filter& wanted = {}, const table_options& options = {}) const {
+    if (auto refused = detail::refused(wanted)) return *refused;
+    std::vector<const char*> keys;
+    for (const std::string& key : options.metadata) {
+      if (auto refused = detail::nul_in({&key})) return *refused;
+      keys.push_back(key.c_str());
+    }
+    const detail::c_filter c(wanted);
+    binlog_table_options o{};
+    o.struct_size = sizeof o;
+    o.columns = options.columns;
+    o.flags = options.plain ? std::uint32_t{BINLOG_TABLE_PLAIN} : 0u;
+    o.metadata = keys.empty() ? nullptr : keys.data();
+    o.metadata_count = keys.size();
+    o.batch_rows = options.batch_rows;
+    o.batch_bytes = options.batch_bytes;
+    ArrowArrayStream stream{};
+    binlog_error* err = nullptr;
+    const detail::loss_listener::call here(listener_.get());
+    const auto status = binlog_reader_table(raw(), c.get(), &o, &stream, &err);
+    auto answer = detail::answer(status, err, binlog::table(stream, listener_));
+    return here.rethrow(), std::move(answer);
+  }
+  binlog::table table(const filter& wanted = {}, const table_options& options = {}) const {
+    return try_table(wanted, options).value();
+  }
+
+  /* for (const binlog::split& s : reader.plan(wanted)) ... Each record that the filter lets pass now is in one split. */
+  result<std::vector<split>> try_plan(const filter& wanted = {}, const plan_options& options = {}) const {
+    if (auto refused = detail::refused(wanted)) return *refused;
+    const detail::c_filter c(wanted);
+    binlog_plan_options how{};
+    how.struct_size = sizeof how;
+    how.target_bytes = options.target_bytes;
+    how.most = options.most;
+    binlog_plan* plan = nullptr;
+    binlog_error* err = nullptr;
+    auto status = binlog_reader_plan(raw(), c.get(), &how, &plan, &err);
+    const std::unique_ptr<binlog_plan, void (*)(binlog_plan*)> open(plan, binlog_plan_close);
+    std::size_t count = 0;
+    if (status >= 0) status = binlog_plan_count(plan, &count, &err);
+    std::vector<split> all;
+    for (std::size_t i = 0; status >= 0 && i < count; i++) {
+      binlog_split s;
+      status = binlog_plan_split(plan, i, &s, &err);
+      if (status < 0) break;
+      all.push_back({s.token, s.location, s.first_id, s.last_id, s.records, s.bytes, s.first_time_ns, s.last_time_ns});
+    }
+    return detail::answer(status, err, std::move(all));
+  }
+  std::vector<split> plan(const filter& wanted = {}, const plan_options& options = {}) const {
+    return try_plan(wanted, options).value();
+  }
 
   result<std::vector<segment>> try_segments() const {
     std::size_t count = 0;
@@ -329,7 +441,58 @@ class reader {
   }
   std::vector<type_count> counts() const { return try_counts().value(); }
 
+  /* The named types of the log as it is now, by number. */
+  result<std::vector<type_info>> try_types() const {
+    struct {
+      std::vector<type_info> all;
+      std::exception_ptr thrown; /* there was no memory for one */
+    } types;
+    const auto add = [](void* userdata, const binlog_type_info* c) {
+      auto& into = *static_cast<decltype(types)*>(userdata);
+      BINLOG_HPP_TRY {
+        if (!into.thrown) into.all.push_back(detail::info_of(*c));
+      } BINLOG_HPP_CATCH {
+        into.thrown = std::current_exception();
+      }
+    };
+    binlog_error* err = nullptr;
+    const auto status = binlog_reader_types(raw(), add, &types, &err);
+    if (types.thrown) std::rethrow_exception(types.thrown);
+    return detail::answer(status, err, std::move(types.all));
+  }
+  std::vector<type_info> types() const { return try_types().value(); }
+
  private:
+  template <class Open>
+  static result<reader> open_by(Open open, const std::string& path_or_glob, const reader_options& options) {
+    if (auto refused = detail::nul_in({&path_or_glob, &options.log, &options.cache, &options.credentials})) return *refused;
+    if (auto refused = detail::nul_in(options.require)) return *refused;
+    binlog_reader_options c{};
+    c.struct_size = sizeof c;
+    c.mode = static_cast<std::uint32_t>(options.mode);
+    const detail::c_required require(options.require);
+    c.require = require.get();
+    c.cache = detail::or_null(options.cache);
+    c.cache_bytes = options.cache_bytes;
+    c.credentials = detail::or_null(options.credentials);
+    c.block_max_bytes = options.block_max_bytes;
+    c.log = detail::or_null(options.log);
+    listener_ptr listener;
+    std::unique_ptr<listener_ptr> kept_by_c; /* until it calls on_loss_drop, which it does however the call ends */
+    if (options.on_loss) {
+      listener = std::make_shared<detail::loss_listener>(options.on_loss);
+      kept_by_c = std::make_unique<listener_ptr>(listener);
+      c.on_loss = [](void* userdata, const binlog_loss* what) { (*static_cast<listener_ptr*>(userdata))->tell(*what); };
+      c.on_loss_drop = [](void* userdata) { delete static_cast<listener_ptr*>(userdata); };
+      c.on_loss_userdata = kept_by_c.get();
+    }
+    binlog_reader* r = nullptr;
+    binlog_error* err = nullptr;
+    kept_by_c.release();
+    const auto status = open(path_or_glob.c_str(), &c, &r, &err);
+    return detail::answer(status, err, reader(r, std::move(listener)));
+  }
+
   using listener_ptr = std::shared_ptr<detail::loss_listener>;
   struct closer {
     void operator()(binlog_reader* r) const noexcept { binlog_reader_close(r); }

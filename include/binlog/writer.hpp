@@ -42,7 +42,9 @@ struct writer_options {
   std::vector<std::pair<std::string, std::string>> parameters{};
   std::uint64_t segment_bytes = 0;
   std::uint64_t index_bytes = 0;
+  std::uint64_t fill_ahead_bytes = 0; /* 0: 1 MiB where the policy syncs often; BINLOG_FILL_NEVER */
   std::uint64_t record_max_bytes = 0;
+  std::uint64_t schema_bytes = 0; /* of all types of the log together; 0: 1 MiB */
   std::uint64_t flush_records = 0; /* 0: no such rule, as in the three after it */
   std::uint64_t flush_bytes = 0;
   std::uint64_t sync_records = 0;
@@ -61,6 +63,15 @@ struct writer_options {
   std::chrono::milliseconds heartbeat{0};   /* a BINLOG_EVENT_HEARTBEAT every so often; 0: never */
   std::string file_group{};                 /* name or number of the group that owns new files */
   std::optional<ship_options> ship{}; /* ships closed segments, in a thread of the library */
+};
+
+/* A type of records; all of it is the type's identity. */
+struct type_options {
+  std::string name{};         /* several types of a log may have the same */
+  std::string content_type{}; /* a MIME type */
+  std::string encoding{};     /* "protobuf", "jsonschema", "avro", "arrow", "json", "msgpack", "cbor", or any other */
+  std::string message{};      /* of the schema */
+  slice schema{};             /* at most 1 MiB; it needs an encoding */
 };
 
 class writer {
@@ -157,6 +168,24 @@ class writer {
   std::uint32_t type(const std::string& name, const std::string& content_type = {}) {
     return try_type(name, content_type).value();
   }
+
+  /* The number to write records of this type with; another encoding, message or schema is another type. */
+  result<std::uint32_t> try_type_of(const type_options& of) {
+    if (auto refused = detail::nul_in({&of.name, &of.content_type, &of.encoding, &of.message})) return *refused;
+    binlog_type_options c{};
+    c.struct_size = sizeof c;
+    c.name = of.name.c_str();
+    c.content_type = of.content_type.c_str();
+    c.encoding = of.encoding.c_str();
+    c.message = of.message.c_str();
+    c.schema = of.schema.data();
+    c.schema_len = of.schema.size();
+    std::uint32_t number = 0;
+    binlog_error* err = nullptr;
+    const auto status = binlog_writer_type_of(raw(), &c, &number, &err);
+    return detail::answer(status, err, number);
+  }
+  std::uint32_t type_of(const type_options& of) { return try_type_of(of).value(); }
 
   result<void> try_flush() { return call(binlog_writer_flush); } /* to the system: survives this process */
   void flush() { try_flush().value(); }
@@ -273,7 +302,9 @@ class writer {
     c.parameter_count = o.parameters.size();
     c.segment_bytes = o.segment_bytes;
     c.index_bytes = o.index_bytes;
+    c.fill_ahead_bytes = o.fill_ahead_bytes;
     c.record_max_bytes = o.record_max_bytes;
+    c.schema_bytes = o.schema_bytes;
     c.flush_records = o.flush_records;
     c.flush_bytes = o.flush_bytes;
     c.sync_records = o.sync_records;

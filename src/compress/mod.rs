@@ -114,7 +114,7 @@ fn each_of(location: Location, options: &CompressOptions, direction: Direction) 
         Err(Error::invalid(reason).at(&path))
     };
     match Source::of(location, &ReaderOptions::default())? {
-        Source::Matching(..) => is_in_a_store(),
+        Source::Matching(..) | Source::Part(_) => is_in_a_store(),
         source if source.is_far() => is_in_a_store(),
         Source::Directory(directory) => all_in(&*directory, options, direction),
         Source::File(directory, name) => Ok(vec![make::make(&*directory, &name, options, direction)?]),

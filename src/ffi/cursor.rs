@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::described::TypeStrings;
 use super::error::{binlog_error, c_string};
 use super::filter::{binlog_filter, filter_of};
 use super::guard::*;
@@ -22,8 +23,9 @@ const A_LONG_TIME: Duration = Duration::from_secs(3600);
 pub struct binlog_cursor {
     /// Read by any thread while another one uses the rest.
     interrupter: Interrupter,
-    cursor: Cursor,
+    pub(super) cursor: Cursor,
     tail: TailStrings,
+    pub(super) described: TypeStrings,
 }
 
 /// The strings of binlog_tail, which live until the cursor's next call.
@@ -83,7 +85,10 @@ pub unsafe extern "C" fn binlog_cursor_open(
             let out = by_mut(out, "out")?;
             let cursor = handle(reader, "reader")?.reader.cursor(&filter_of(filter)?)?;
             let interrupter = cursor.interrupter();
-            Ok(give(out, binlog_cursor { interrupter, cursor, tail: TailStrings::default() }))
+            Ok(give(
+                out,
+                binlog_cursor { interrupter, cursor, tail: TailStrings::default(), described: TypeStrings::default() },
+            ))
         })
     }
 }

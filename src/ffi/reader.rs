@@ -64,6 +64,10 @@ impl From<SegmentFacts> for SegmentStrings {
 }
 
 impl binlog_reader {
+    pub(super) fn of(reader: Reader) -> Self {
+        binlog_reader { reader, segments: OnceLock::new() }
+    }
+
     /// The segments, each of which is opened at the first request for them.
     fn segments(&self) -> &[SegmentStrings] {
         self.segments.get_or_init(|| self.reader.segments().into_iter().map(SegmentStrings::from).collect())
@@ -218,7 +222,7 @@ pub unsafe extern "C" fn binlog_reader_open(
             let options = reader_options(options)?;
             let out = by_mut(out, "out")?;
             let reader = Reader::open(path(path_or_glob, "path_or_glob")?, options)?;
-            Ok(give(out, binlog_reader { reader, segments: OnceLock::new() }))
+            Ok(give(out, binlog_reader::of(reader)))
         })
     }
 }
@@ -336,7 +340,7 @@ pub unsafe extern "C" fn binlog_reader_close(reader: *mut binlog_reader) {
 
 /// # Safety
 /// `given` is NULL or valid with what it points to.
-unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOptions> {
+pub(super) unsafe fn reader_options(given: *const binlog_reader_options) -> Result<ReaderOptions> {
     // SAFETY: the caller's promise.
     let (given, unknown) = unsafe { sized_unchecked(given, "binlog_reader_options") }?;
     let userdata = Userdata { pointer: given.on_loss_userdata, drop: given.on_loss_drop };

@@ -51,6 +51,8 @@ pub const BINLOG_E_PANIC: i32 = -100;
 
 /// A time-out of binlog_cursor_wait without an end.
 pub const BINLOG_FOREVER: i64 = i64::MAX;
+/// For binlog_writer_options.fill_ahead_bytes: a segment is never filled with zeros ahead of its blocks.
+pub const BINLOG_FILL_NEVER: u64 = u64::MAX;
 
 /// Payloads as they are.
 pub const BINLOG_CODEC_NONE: u32 = 0;

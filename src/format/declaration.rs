@@ -212,6 +212,15 @@ impl WriterFacts {
 }
 
 impl FileHeader {
+    /// The largest time of the records before this segment; `i64::MIN` = there are none, `None` = not known.
+    pub fn latest_before_ns(&self) -> Option<i64> {
+        match &self.predecessor {
+            Some(before) => before.latest_ns,
+            None if self.sequence == 1 => Some(i64::MIN),
+            None => None,
+        }
+    }
+
     /// Appends the message, with its fields in the order of their numbers.
     fn encode(&self, out: &mut Vec<u8>) {
         if self.created_ns != 0 {

@@ -66,6 +66,49 @@ impl Progress {
         Some((entry, Progress { at: self.at + (end_3 / 8) as usize + 1, time }))
     }
 
+    /// The part of the next entry before its metadata, and where it ends, if it has the form of [`Self::short`] or that
+    /// of a named type, whose number has five bytes; `true` if metadata follows. Two loads contain it.
+    #[inline(always)]
+    pub fn head<'a>(&self, entries: &'a [u8]) -> Option<(Entry<'a>, bool, Progress)> {
+        /// The upper bytes of the tags of the first 8,192 named types.
+        const NAMED: u64 = 0x08_8080 << 16 | 0x8080;
+        let bytes: &[u8; 16] = entries.get(self.at..)?.first_chunk()?;
+        let word = u64::from_le_bytes(*bytes.first_chunk()?);
+        let two = word >> 7 & 1;
+        if two == 1 && word & 0x8000 != 0 {
+            return None;
+        }
+        let payload_len = two_bytes(word, 8 + 8 * two as u32) as u32;
+        let tag_at = 1 + two as usize;
+        let word = u64::from_le_bytes(*bytes[tag_at..].first_chunk()?);
+        let two = word >> 7 & 1;
+        let (tag, delta_at) = if word & 0xff_ffff_8080 == NAMED {
+            (1 << 31 | two_bytes(word, 16), tag_at + 5)
+        } else if two == 0 || word & 0x8000 == 0 {
+            (two_bytes(word, 8 + 8 * two as u32), tag_at + 1 + two as usize)
+        } else {
+            return None;
+        };
+        let word = u64::from_le_bytes(*bytes[delta_at..].first_chunk()?);
+        let bits = (!word & 0x8080_8080).trailing_zeros() + 1;
+        if bits > 32 {
+            return None;
+        }
+        let time = self.time.wrapping_add(varint::unzigzag(four_bytes(word & ((1 << bits) - 1))));
+        let entry = Entry { payload_len, type_id: (tag >> 1) as u32, time, metadata: &[] };
+        Some((entry, tag & 1 != 0, Progress { at: self.at + delta_at + (bits / 8) as usize, time }))
+    }
+
+    /// Takes the metadata of an entry whose head ends here: the place of its pairs.
+    pub fn metadata(&mut self, entries: &[u8]) -> Result<Range<usize>, Malformed> {
+        let mut at = self.at;
+        let count = varint::get(entries, &mut at).ok_or(Malformed::Short("list of entries"))?;
+        let from = at;
+        metadata::take(entries, &mut at, count)?;
+        self.at = at;
+        Ok(from..at)
+    }
+
     #[inline(never)]
     fn next_long<'a>(&mut self, entries: &'a [u8]) -> Result<Option<Entry<'a>>, Malformed> {
         let mut at = self.at;
@@ -218,6 +261,32 @@ mod tests {
         assert!(read(&[0x80; 12], 0).is_err());
     }
 
+    #[test]
+    fn heads_are_read_of_numbers_below_8192_plain_or_named_and_left_alone_otherwise() {
+        let head = |payload_len: u64, type_id: u64, delta: u64, with: u64| {
+            let mut bytes = vec![];
+            put(&mut bytes, payload_len, type_id << 1 | with, delta);
+            bytes.resize(bytes.len() + 16, 0x55);
+            Progress::new(0).head(&bytes).map(|(entry, with, _)| (entry.payload_len, entry.type_id, entry.time, with))
+        };
+        for type_id in [0, 63, 64, 8191, 1 << 30, (1 << 30) + 63, (1 << 30) + 64, (1 << 30) + 8191] {
+            for (payload_len, delta) in [(0, 0), (127, 127), (128, 128), (16_383, (1 << 28) - 1)] {
+                let expected = (payload_len as u32, type_id as u32, varint::unzigzag(delta));
+                for with in [0, 1] {
+                    let (len, type_id, time) = expected;
+                    assert_eq!(
+                        head(payload_len, u64::from(type_id), delta, with),
+                        Some((len, type_id, time, with == 1))
+                    );
+                }
+            }
+        }
+        for type_id in [8192, (1 << 30) - 1, (1 << 30) + 8192, 1 << 31, (1 << 31) + 1] {
+            assert_eq!(head(1, type_id, 1, 0), None, "{type_id:#x}");
+        }
+        assert_eq!((head(16_384, 1, 1, 0), head(1, 1, 1 << 28, 0)), (None, None));
+    }
+
     proptest! {
         #[test]
         fn entries_of_any_width_come_back(
@@ -240,6 +309,16 @@ mod tests {
                 time = time.wrapping_add(varint::unzigzag(delta));
                 let metadata = if with { &pairs[..] } else { &[] };
                 let expected = Entry { payload_len: len as u32, type_id: type_id as u32, time, metadata };
+                if let Some((head, has_metadata, mut behind)) = progress.head(&bytes) {
+                    prop_assert_eq!((head, has_metadata), (Entry { metadata: &[], ..expected }, with));
+                    if with {
+                        let place = behind.metadata(&bytes).unwrap();
+                        prop_assert_eq!(&bytes[place], metadata);
+                    }
+                    let mut after = progress;
+                    after.next(&bytes).unwrap();
+                    prop_assert_eq!((behind.at, behind.time), (after.at, after.time));
+                }
                 prop_assert_eq!(progress.next(&bytes), Ok(Some(expected)));
             }
             prop_assert_eq!(progress.next(&bytes), Ok(None));

@@ -198,10 +198,11 @@ pub fn encode(
 /// An upper bound for the length of the INDEX block.
 fn most_bytes(window: &Window, totals: &Totals, names: &[NamedType]) -> usize {
     // A varint takes 10 bytes.
-    let texts = |names: &[NamedType]| names.iter().map(|it| it.name.len() + it.content_type.len() + 30).sum::<usize>();
+    let text = |it: &NamedType| it.name.len() + it.content_type.len() + it.encoding.len() + it.message.len();
+    let texts = |names: &[NamedType]| names.iter().map(|it| text(it) + 100).sum::<usize>();
     let counts = totals.counts.as_ref().map_or(0, Vec::len);
     let rows = 90 * window.rows.len() + 20 * window.types.len() + 48 * window.located.len() + window.filters.len();
-    HEADER + 70 + rows + 20 * (counts + totals.earlier.len()) + texts(&totals.names) + texts(names)
+    HEADER + 90 + rows + 20 * (counts + totals.earlier.len()) + texts(&totals.names) + texts(names)
 }
 
 /// The types and pairs of a row: `types << 3 | any_type << 2 | pairs`, where pairs is 0 none, 1 filter, 2 any.
@@ -247,14 +248,14 @@ fn put_totals(out: &mut Vec<u8>, totals: &Totals, names: &[NamedType]) {
     varint::put(out, (totals.names.len() + names.len()) as u64);
     for named in totals.names.iter().chain(names) {
         varint::put(out, u64::from(named.number));
-        for text in [&named.name, &named.content_type] {
-            varint::put(out, text.len() as u64);
-            out.extend_from_slice(text.as_bytes());
-        }
+        put_bytes(out, named.name.as_bytes());
+        put_bytes(out, named.content_type.as_bytes());
     }
     let Some(latest) = totals.latest else { return };
     varint::put(out, varint::zigzag(latest));
-    if !totals.earlier.is_empty() {
+    let described = || totals.names.iter().chain(names).enumerate().filter(|(_, named)| named.has_details());
+    let count = described().count();
+    if !totals.earlier.is_empty() || count > 0 {
         varint::put(out, totals.earlier.len() as u64);
         let mut end = 0;
         for block in &totals.earlier {
@@ -263,6 +264,20 @@ fn put_totals(out: &mut Vec<u8>, totals: &Totals, names: &[NamedType]) {
             end = block.end;
         }
     }
+    if count > 0 {
+        varint::put(out, count as u64);
+        for (place, named) in described() {
+            varint::put(out, place as u64);
+            put_bytes(out, named.encoding.as_bytes());
+            put_bytes(out, named.message.as_bytes());
+            put_bytes(out, named.schema.as_ref().map_or(&[], |sum| &sum[..]));
+        }
+    }
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    varint::put(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
 /// Reads the verified entries of the INDEX block at `offset`. Everything in it is before `offset`, rows follow each
@@ -285,10 +300,13 @@ pub fn decode(entries: &[u8], offset: u64) -> Result<(Window, Totals), Malformed
         (end, id, time) = (row.end(), row.next_id(), row.min_time);
         window.rows.push(row);
     }
-    let (counts, names) = (counts(&mut from)?, names(&mut from)?);
+    let (counts, mut names) = (counts(&mut from)?, names(&mut from)?);
     // An index without this ends here.
     let latest = if from.at < entries.len() { Some(varint::unzigzag(from.number()?)) } else { None };
     let earlier = if from.at < entries.len() { earlier(&mut from, offset)? } else { vec![] };
+    if from.at < entries.len() {
+        details(&mut from, &mut names)?;
+    }
     // A later minor version may have more fields.
     Ok((window, Totals { counts, names, latest, earlier }))
 }
@@ -404,8 +422,25 @@ fn earlier(from: &mut Source<'_>, offset: u64) -> Result<Vec<Range<u64>>, Malfor
 
 fn names(from: &mut Source<'_>) -> Result<Vec<NamedType>, Malformed> {
     let count = from.count(3)?;
-    let mut named = || Ok(NamedType { number: from.small()?, name: from.text()?, content_type: from.text()? });
+    let mut named = || {
+        let (number, name, content_type) = (from.small()?, from.text()?, from.text()?);
+        Ok(NamedType { number, name, content_type, ..NamedType::default() })
+    };
     memory::collect((0..count).map(|_| named()))
+}
+
+/// What is known of named types besides their names and content types.
+fn details(from: &mut Source<'_>, names: &mut [NamedType]) -> Result<(), Malformed> {
+    for _ in 0..from.count(4)? {
+        let named = usize::try_from(from.number()?).ok().and_then(|place| names.get_mut(place)).ok_or_else(wrong)?;
+        (named.encoding, named.message) = (from.text()?, from.text()?);
+        let len = from.count(1)?;
+        named.schema = match from.take(len)? {
+            [] => None,
+            sum => Some(sum.try_into().map_err(|_| wrong())?),
+        };
+    }
+    Ok(())
 }
 
 fn wrong() -> Malformed {
@@ -499,10 +534,15 @@ mod tests {
             });
             (at, id) = (offset + 9000, id + 100 + u64::from(i == 3));
         }
-        let named = NamedType { number: 1 << 30, name: "Ordér".into(), content_type: "text/plain".into() };
+        let (name, content_type) = ("Ordér".to_owned(), "text/plain".to_owned());
+        let named = NamedType { number: 1 << 30, name, content_type, ..NamedType::default() };
+        let mut names = vec![named.clone(); 3];
+        names[1] = NamedType { message: "orders.Ordér".into(), ..named.clone() };
+        names[2] = NamedType { encoding: "avro".into(), schema: Some([rows as u8; 32]), ..named };
+        names.truncate(rows % 4);
         let counts = Some(vec![(5, 12), (1 << 30, 1 << 40)]);
         let earlier = (0..rows as u64 % 3).map(|i| 64 + 500 * i..300 + 600 * i).collect();
-        (window, Totals { counts, names: vec![named], latest: Some(-7), earlier })
+        (window, Totals { counts, names, latest: Some(-7), earlier })
     }
 
     fn tidy(mut window: Window) -> Window {
@@ -543,7 +583,27 @@ mod tests {
         let mut bytes = encode(&window, &totals, &[], 300, place).unwrap();
         bytes.extend_from_slice(b"\x03more");
         assert!(!totals.earlier.is_empty(), "the last field is there");
+        assert!(totals.names[1].has_details());
         assert_eq!(decode(&bytes[HEADER..], 1 << 40), Ok((window, totals)));
+    }
+
+    #[test]
+    fn details_of_a_type_that_is_not_there_and_a_sum_of_another_length_are_refused() {
+        let place = BlockPlace { marker: 5, offset: 1 << 40, durable_end: 50, last_index: 0 };
+        let named = NamedType { number: 1 << 30, schema: Some([7; 32]), ..NamedType::default() };
+        let totals = Totals { names: vec![named], latest: Some(3), ..Totals::default() };
+        let mut bytes = encode(&Window::new(0, 64), &totals, &[], 300, place).unwrap().split_off(HEADER);
+        assert_eq!(decode(&bytes, 1 << 40).unwrap().1, totals);
+        // The place, two empty texts, the length of the sum, the sum.
+        let at = bytes.len() - 36;
+        assert_eq!(&bytes[at..at + 4], [0, 0, 0, 32]);
+        bytes[at] = 1;
+        assert!(decode(&bytes, 1 << 40).is_err(), "there is one name");
+        bytes[at] = 0;
+        bytes.pop();
+        assert!(decode(&bytes, 1 << 40).is_err(), "cut");
+        bytes[at + 3] = 31;
+        assert!(decode(&bytes, 1 << 40).is_err(), "a sum of 31 bytes");
     }
 
     #[test]

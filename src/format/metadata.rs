@@ -23,6 +23,21 @@ pub fn next<'a>(pairs: &mut &'a [u8]) -> Result<Option<(&'a str, &'a str)>, Malf
     Ok(Some((key, value)))
 }
 
+/// Takes the first pair from `pairs`, which were checked before: the bytes of two texts. `None` at the end.
+#[inline]
+pub fn next_checked<'a>(pairs: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let mut at = 0;
+    let mut take = || {
+        let len = usize::try_from(varint::get(pairs, &mut at)?).ok()?;
+        let text = pairs.get(at..)?.get(..len)?;
+        at += len;
+        Some(text)
+    };
+    let pair = (take()?, take()?);
+    *pairs = &pairs[at..];
+    Some(pair)
+}
+
 fn text<'a>(bytes: &'a [u8], at: &mut usize) -> Result<&'a str, Malformed> {
     let short = Malformed::Short("metadata");
     let Some(len) = varint::get(bytes, at) else { return Err(short) };
@@ -71,6 +86,10 @@ pub fn take<'a>(bytes: &'a [u8], at: &mut usize, count: u64) -> Result<&'a [u8],
         return Err(Malformed::inconsistent(format!("a record claims {count} pairs of metadata")));
     }
     let start = *at;
+    if let Some(end) = end_of_ascii(bytes, start, count) {
+        *at = end;
+        return Ok(&bytes[start..end]);
+    }
     for _ in 0..2 * count {
         text(bytes, at)?;
     }
@@ -78,6 +97,21 @@ pub fn take<'a>(bytes: &'a [u8], at: &mut usize, count: u64) -> Result<&'a [u8],
         return Err(Malformed::inconsistent("the metadata of a record is over its limit"));
     }
     Ok(&bytes[start..*at])
+}
+
+/// Where `count` pairs at `at` end, if they are as most are: few and short, and in ASCII. Then their lengths are ASCII too,
+/// and one look at all of them shows it.
+#[inline]
+fn end_of_ascii(bytes: &[u8], at: usize, count: u64) -> Option<usize> {
+    if count > 16 {
+        return None;
+    }
+    let mut end = at;
+    for _ in 0..2 * count {
+        let len = *bytes.get(end)?;
+        end += 1 + usize::from(len);
+    }
+    bytes.get(at..end).filter(|pairs| pairs.is_ascii()).map(|_| end)
 }
 
 /// String pairs of a record: an iterator over `(key, value)`, in the order in which they were written.

@@ -120,8 +120,12 @@ pub mod limits {
     /// Metadata of one record, in bytes and in pairs.
     pub const METADATA: usize = 16 << 20;
     pub const METADATA_PAIRS: u64 = 65_535;
-    /// The name of a type and its MIME type, in bytes, that a reader stores; a writer accepts no longer ones.
-    pub const TYPE_NAME: usize = 64 << 10;
+    /// The texts of a type (name, MIME type, encoding, message), in bytes, that a reader stores; a writer accepts no
+    /// longer ones.
+    pub const TYPE_NAME: usize = 4096;
+    /// A schema of types, and all schemas that a writer repeats in each segment, in bytes.
+    pub const SCHEMA: usize = 1 << 20;
+    pub const SCHEMAS: u64 = 64 << 20;
     /// Payload of one record unless the writer's options set another limit, and the greatest limit.
     pub const RECORD_DEFAULT: u64 = 1 << 30;
     pub const RECORD: u64 = (1 << 31) - 1;

@@ -2,6 +2,7 @@
 
 use super::limits;
 use super::metadata::{Metadata, MetadataBuf};
+use crate::hex::{hex, unhex};
 
 /// The first number of named types.
 pub const FIRST_NAMED_TYPE: u32 = 1 << 30;
@@ -31,8 +32,8 @@ pub mod event {
     /// `count` records were dropped by the policy for a full disk since the last such event, `total` since the writer
     /// was opened.
     pub const DROPPED: u32 = EVENT_BIT | 9;
-    /// The type number `id` has the name `name`, and payloads of `content_type`. If these have a schema, also `schema`
-    /// (the `sha256` of a SCHEMA event), `message` (the schema's message) and `encoding`.
+    /// The type number `id` has the name `name`, and payloads of `content_type`; as far as they are set, also `encoding`,
+    /// `message` (of the schema) and `schema` (the `sha256` of a SCHEMA event).
     pub const TYPE: u32 = EVENT_BIT | 10;
     /// A schema of types: `sha256`, `encoding`; the payload is the schema.
     pub const SCHEMA: u32 = EVENT_BIT | 11;
@@ -63,7 +64,7 @@ pub fn is_event(type_id: u32) -> bool {
 }
 
 /// A named type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct NamedType {
     /// The number that records of this type have in the log.
@@ -72,6 +73,12 @@ pub struct NamedType {
     pub name: String,
     /// What the payloads are, as a MIME type; may be empty.
     pub content_type: String,
+    /// How payloads are encoded, by one of MCAP's names or another one; may be empty.
+    pub encoding: String,
+    /// The message of the schema that payloads are; may be empty.
+    pub message: String,
+    /// The SHA-256 of the schema, if there is one.
+    pub schema: Option<[u8; 32]>,
 }
 
 impl NamedType {
@@ -80,19 +87,47 @@ impl NamedType {
     pub fn from_event(facts: Metadata<'_>) -> Option<Self> {
         let number = facts.get("id").and_then(decimal)?;
         let number = u32::try_from(number).ok().filter(|number| (FIRST_NAMED_TYPE..EVENT_BIT).contains(number))?;
-        let (name, content_type) = (facts.get("name")?, facts.get("content_type").unwrap_or_default());
-        let fits = name.len() + content_type.len() <= limits::TYPE_NAME;
-        fits.then(|| NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() })
+        let text = |key| facts.get(key).unwrap_or_default();
+        let (name, content_type) = (facts.get("name")?, text("content_type"));
+        let (encoding, message) = (text("encoding"), text("message"));
+        let fits = name.len() + content_type.len() + encoding.len() + message.len() <= limits::TYPE_NAME;
+        fits.then(|| NamedType {
+            number,
+            name: name.to_owned(),
+            content_type: content_type.to_owned(),
+            encoding: encoding.to_owned(),
+            message: message.to_owned(),
+            schema: facts.get("schema").and_then(sha256),
+        })
     }
 
     /// The metadata of its TYPE event.
     pub(crate) fn to_facts(&self) -> MetadataBuf {
-        MetadataBuf::from_iter([
+        let mut facts = MetadataBuf::from_iter([
             ("id", self.number.to_string()),
             ("name", self.name.clone()),
             ("content_type", self.content_type.clone()),
-        ])
+        ]);
+        for (key, text) in [("encoding", &self.encoding), ("message", &self.message)] {
+            if !text.is_empty() {
+                facts.push(key, text);
+            }
+        }
+        if let Some(schema) = &self.schema {
+            facts.push("schema", &hex(schema));
+        }
+        facts
     }
+
+    /// Whether it has more than a name and a content type.
+    pub(crate) fn has_details(&self) -> bool {
+        self.schema.is_some() || !self.encoding.is_empty() || !self.message.is_empty()
+    }
+}
+
+/// Parses a checksum from the metadata of an event: 64 hexadecimal digits, in lower case as they are written.
+pub(crate) fn sha256(text: &str) -> Option<[u8; 32]> {
+    unhex(text).filter(|sum| hex(sum) == text)
 }
 
 /// Parses a number from the metadata of an event: decimal digits without a sign.

@@ -9,6 +9,7 @@ pub(crate) mod biased;
 mod bytes;
 pub mod clock;
 mod direct;
+mod facts;
 mod fork;
 mod group;
 mod held;

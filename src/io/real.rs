@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::held::{Held, Opening};
-use super::{direct, limit, lock, open, Access, Directory, Exclusive, File, FileFacts, Identity, Rights};
+use super::{direct, facts, limit, lock, open, Access, Directory, Exclusive, File, FileFacts, Identity, Rights};
 
 /// A directory of the file system.
 pub struct RealDirectory {
@@ -169,8 +169,7 @@ impl Directory for RealDirectory {
         path.push(&self.absolute);
         path.push("/");
         path.push(name);
-        let facts = fs::symlink_metadata(path)?;
-        Ok(FileFacts { len: facts.len(), is_plain: facts.is_file(), identity: Some((facts.dev(), facts.ino())) })
+        facts::of(path)
     }
 
     fn remove(&self, name: &str) -> Result<()> {
@@ -312,8 +311,7 @@ impl File for RealFile {
         if self.identity.is_some() {
             return Ok(self.identity);
         }
-        let facts = self.file.metadata()?;
-        Ok(Some((facts.dev(), facts.ino())))
+        facts::identity(&self.file).map(Some)
     }
 }
 

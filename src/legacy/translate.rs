@@ -254,7 +254,7 @@ impl Making<'_> {
         let number = FIRST_NAMED_TYPE.saturating_add(index).min(EVENT_BIT - 1);
         if index >= self.next.names {
             self.next.names = index + 1;
-            let named = NamedType { number, name: item.name.clone(), content_type: String::new() };
+            let named = NamedType { number, name: item.name.clone(), ..NamedType::default() };
             let hit = event_hit(self.next.first_id, event::TYPE, item.time, &named.to_facts(), self.pairs);
             self.hits.push(hit);
         }

@@ -7,7 +7,8 @@ use super::survey::never_durable;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Hole, Predecessor};
 use crate::io::{Access, Directory};
-use crate::segment::{self, is_unborn, Inherited, Segment};
+use crate::record::NamedType;
+use crate::segment::{self, begins_with_names, is_unborn, Inherited, Schema, Segment};
 
 /// The parts of the segments before `last` that were never known to be durable, the newest first, back to a segment
 /// whose beginning was known to be. Checks that these segments are whole, except for bytes that a power cut may have
@@ -229,4 +230,31 @@ fn cut_short(stated: &Predecessor, next: &Segment) -> Error {
          in place notes what is lost",
         next.name, stated.bytes, stated.last_id
     ))
+}
+
+/// Adds the types, with their schemas, that the segments before the last one name, back to one that repeats all of them.
+pub(crate) fn earlier_types(
+    directory: &dyn Directory,
+    earlier: &[(u64, String)],
+    types: &mut Vec<NamedType>,
+    schemas: &mut Vec<Schema>,
+) -> Result<()> {
+    for (_, name) in earlier.iter().rev() {
+        let segment = match Segment::open(directory, name, Access::Read) {
+            Ok(segment) => Arc::new(segment),
+            Err(e) if matches!(e.kind(), Kind::Io | Kind::NoMemory) => return Err(e),
+            Err(_) => continue,
+        };
+        let is_new = |named: &NamedType| types.iter().all(|known| known.number != named.number);
+        let found: Vec<_> = segment.mapped()?.names.iter().filter(|named| is_new(named)).cloned().collect();
+        let is_kept = |sum: &[u8; 32]| schemas.iter().any(|schema| schema.sha256 == *sum);
+        let mut wanted = found.iter().filter_map(|named| named.schema).filter(|sum| !is_kept(sum)).collect();
+        schemas.extend(segment.schemas(&mut wanted)?);
+        types.extend(found);
+        if begins_with_names(&segment)? {
+            break;
+        }
+    }
+    types.sort_unstable_by_key(|named| named.number);
+    Ok(())
 }

@@ -33,12 +33,19 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
     let path = directory.path_of(&name);
     let failed = |e: &std::io::Error, doing: &str| Error::io(e, doing).at(&path);
     let file = directory.open_or_create(&name, file_mode).map_err(|e| failed(&e, "create"))?;
-    let is_ours = file.try_lock().map_err(|e| failed(&e, "lock"))?;
-    let mut bytes = [0; PART * (1 + PLACES)];
-    let n = io::read_full(&*file, &mut bytes, 0).map_err(|e| failed(&e, "read"))?;
-    let kept = Kept::parse(&bytes[..n]);
-    let text = String::from_utf8_lossy(&bytes[..n.min(PART)]);
-    let holder = text.lines().next().unwrap_or_default().trim_matches(['\0', ' ']);
+    let look = || -> Result<_> {
+        let is_ours = file.try_lock().map_err(|e| failed(&e, "lock"))?;
+        let mut bytes = [0; PART * (1 + PLACES)];
+        let n = io::read_full(&*file, &mut bytes, 0).map_err(|e| failed(&e, "read"))?;
+        let text = String::from_utf8_lossy(&bytes[..n.min(PART)]);
+        let holder = text.lines().next().unwrap_or_default().trim_matches(['\0', ' ']).to_owned();
+        Ok((is_ours, Kept::parse(&bytes[..n]), holder, n))
+    };
+    let (mut is_ours, mut kept, mut holder, mut n) = look()?;
+    if !is_ours && holder.parse().is_ok_and(io::is_gone) {
+        // It may have ended since the lock was tried, and then nobody, or somebody else, has it.
+        (is_ours, kept, holder, n) = look()?;
+    }
     // When a line is whole, only the process number is damaged, and that is written anew.
     if !holder.bytes().all(|byte| byte.is_ascii_digit()) && kept.left.is_none() {
         let (this, aside) = (quoted(directory, &name), quoted(directory, &format!("{name}.aside")));
@@ -49,7 +56,7 @@ pub(crate) fn take_lock_of(directory: &dyn Directory, name: &str, file_mode: u32
         return Err(Error::invalid(reason).at(&path));
     }
     if !is_ours {
-        return Err(Error::new(Kind::Locked, format!("{taken} ({})", describe_holder(holder, &path))).at(&path));
+        return Err(Error::new(Kind::Locked, format!("{taken} ({})", describe_holder(&holder, &path))).at(&path));
     }
     let lock = Lock { file, kept: Mutex::new(kept) };
     // Only a help for the message above: a full disk does not keep a log from being opened.

@@ -28,7 +28,8 @@ pub(crate) use lock::{take_lock_of, Lock};
 pub(crate) use maker::{Maker, Prepared};
 pub(crate) use naming::{is_named, is_numbered, rightful_name, Naming};
 pub(crate) use survey::{
-    chain_break, is_url, refuse_url, vanished, Known, Missing, Remark, Slot, SlotState, Snapshot, Source, Vanished,
+    chain_break, is_url, refuse_url, vanished, Known, Limit, Missing, Part, Remark, Slot, SlotState, Snapshot, Source,
+    Vanished,
 };
 pub(crate) use survey::{held, missing_behind};
 pub(crate) use target::{Behind, Facts, Opened, Target};

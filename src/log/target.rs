@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::earlier::earlier_not_durable;
+use super::earlier::{earlier_not_durable, earlier_types};
 use super::left::{Last, Left};
 use super::lock::{take_lock, Lock};
 use super::maker::{create, Maker, Prepared};
@@ -20,7 +20,7 @@ use crate::io::clock::Clock;
 use crate::io::{self, fill_random, Access, Directory, File};
 use crate::options::Required;
 use crate::record::NamedType;
-use crate::segment::{self, is_left_over, Appender, FillAhead, Inherited, Remains, Segment, Written};
+use crate::segment::{self, is_left_over, Appender, FillAhead, Inherited, Remains, Schema, Segment, Written};
 
 /// What the user states about a log; every segment's header contains it.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub(crate) struct Opened {
     pub appender: Appender,
     /// Types that were named before.
     pub types: Vec<NamedType>,
+    /// Their schemas, as far as the log still has them.
+    pub schemas: Vec<Schema>,
     /// The torn tail that was cut.
     pub cut: Option<Cut>,
     /// The largest time of all records so far, `i64::MIN` without any; `None` = not known.
@@ -67,6 +69,8 @@ pub(crate) struct Opened {
     pub behind: Option<Behind>,
     /// Why nothing may be appended to the last segment or cut off it: the log then continues in a new segment.
     pub left_as_is: Option<&'static str>,
+    /// The last segment does not begin with the types that were named before it.
+    pub lacks_types: bool,
     /// Bytes of the existing segments that are no blocks: the next segment names them.
     pub holes: Vec<Hole>,
     /// The id after the records of segments that are lost with their beginning, if the next segment has to name such.
@@ -163,12 +167,14 @@ impl Target {
             target,
             appender,
             types,
+            schemas: vec![],
             cut: None,
             latest,
             inherited,
             written,
             behind: None,
             left_as_is: None,
+            lacks_types: false,
             holes,
             lost_to: 0,
         })
@@ -237,10 +243,35 @@ impl Target {
         holes.extend(behind_it);
         let log_id = segment.header.log_id.clone();
         let behind = layout.look_behind(&segment.header, found.next_id);
-        let (types, written) = (found.types.clone(), found.written);
+        let (mut types, written) = (found.types.clone(), found.written);
+        let mut schemas = segment.schemas(&mut types.iter().filter_map(|named| named.schema).collect())?;
+        // It was cut off, or a crash left nothing of it: the segments before have the types.
+        let lacks_types = !earlier.is_empty() && !segment::begins_with_names(&segment)?;
+        if lacks_types {
+            earlier_types(&*directory, earlier, &mut types, &mut schemas)?;
+        }
+        // The writer makes it longer, and keeps no map of it.
+        segment.forget_windows();
+        if left_as_is.is_none() {
+            cut_space(&segment, found.end)?;
+        }
         let appender = Appender::resume(segment, found).filling(facts.fill_ahead);
         let target = Target { directory, facts, log_id, layout };
-        Ok(Opened { target, appender, types, cut, latest, inherited, written, behind, left_as_is, holes, lost_to })
+        Ok(Opened {
+            target,
+            appender,
+            types,
+            schemas,
+            cut,
+            latest,
+            inherited,
+            written,
+            behind,
+            left_as_is,
+            lacks_types,
+            holes,
+            lost_to,
+        })
     }
 
     /// Whether there can be a next segment.
@@ -437,6 +468,16 @@ fn locked(path: &Path) -> Error {
 
 fn one_file() -> Error {
     Error::new(Kind::Unsupported, "a log that is one file does not roll")
+}
+
+/// Cuts the zeros off that an earlier writer has filled ahead. They may not be on the disk: after a write of them that has
+/// failed the file system may keep their places as never written, and show zeros there whatever is written over them and
+/// synced later.
+fn cut_space(segment: &Segment, end: u64) -> Result<()> {
+    let is_filled = segment.header.incompatible & SPACE != 0 && segment.takes_more();
+    let file = &segment.file;
+    let cut = || if is_filled && file.len()? > end { file.set_len(end) } else { Ok(()) };
+    cut().map_err(|e| Error::io(&e, "cut the space after its last block").at(&segment.path))
 }
 
 /// The error for a log that is one file whose end must stay as it is: there can be no other segment to continue in.

@@ -7,6 +7,7 @@ mod loss;
 mod name;
 mod roll;
 mod ship;
+mod types;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +27,7 @@ pub use loss::{Loss, LossKind, OnLoss};
 pub(crate) use name::check_name;
 pub use roll::{Period, Retention, RollCheck, RollOptions, SegmentState, DEFAULT_TEMPLATE};
 pub use ship::ShipOptions;
+pub use types::TypeOptions;
 
 /// How a log is written. `WriterOptions::default()` with the fields of interest changed is the usual way to make one.
 #[derive(Clone, Debug)]
@@ -52,16 +54,19 @@ pub struct WriterOptions {
     pub index_bytes: u64,
     /// The longest payload that is accepted, up to 2 GiB - 1.
     pub record_max_bytes: u64,
+    /// How many bytes the schemas of the log's types may have together ([`crate::Writer::type_of`]), up to 64 MiB: each
+    /// segment begins with all of them. 0 = 1 MiB.
+    pub schema_bytes: u64,
     /// How far the flushed position may lag behind the appended one.
     pub flush: Lag,
     /// How far the durable position may lag behind the appended one.
     pub sync: Lag,
-    /// How far a segment is filled with zeros ahead of its blocks, in bytes: an fdatasync then commits data alone, which
-    /// on ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
-    /// everything is written twice; where a sync contains much data, nothing is filled. 1 MiB is good for a log that is
-    /// synced with each record or each few. 0, the default, is never; 64 MiB is the most. A segment is filled only if it
-    /// was begun so.
-    pub fill_ahead: u64,
+    /// How many bytes a segment is filled with zeros ahead of its blocks: an fdatasync then commits data alone, which on
+    /// ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
+    /// everything is written twice; where a sync contains much data, nothing is filled. `None`, the default, is 1 MiB if
+    /// [`Self::sync`] syncs at least each 64 records, each 64 KiB or each 10 ms, and 0 otherwise. 0 is never; 64 MiB is
+    /// the most. A segment is filled only if it was begun so.
+    pub fill_ahead: Option<u64>,
     /// Permission bits of files that are created, whatever the umask is.
     pub file_mode: u32,
     /// Encode and write in one background thread, in parallel to the callers' work. Without it, the thread whose append
@@ -137,6 +142,9 @@ pub struct Lag {
 /// Payload bytes of a block by default; see `docs/decisions/0003-block-target.md` for the reasons.
 pub const DEFAULT_BLOCK_BYTES: u32 = 128 << 10;
 
+/// Bytes that the schemas of a log may have together by default.
+const DEFAULT_SCHEMA_BYTES: u64 = 1 << 20;
+
 /// The most that a segment may be filled ahead.
 const FILL_MOST: u64 = 64 << 20;
 
@@ -152,9 +160,10 @@ impl Default for WriterOptions {
             segment_bytes: 1 << 30,
             index_bytes: 64 << 20,
             record_max_bytes: limits::RECORD_DEFAULT,
+            schema_bytes: 0,
             flush: Lag { interval: Some(Duration::from_secs(1)), ..Lag::default() },
             sync: Lag::default(),
-            fill_ahead: 0,
+            fill_ahead: None,
             file_mode: 0o640,
             background: false,
             full_disk: FullDisk::Fail,
@@ -171,6 +180,16 @@ impl Default for WriterOptions {
 }
 
 impl WriterOptions {
+    /// How far segments are filled ahead.
+    pub(crate) fn filled_ahead(&self) -> u64 {
+        let is_at_most = |limit: Option<u64>, most: u64| limit.is_some_and(|limit| limit <= most);
+        let Lag { records, bytes, interval } = self.sync;
+        let is_often = is_at_most(records, 64)
+            || is_at_most(bytes, 64 << 10)
+            || interval.is_some_and(|interval| interval <= Duration::from_millis(10));
+        self.fill_ahead.unwrap_or(if is_often { 1 << 20 } else { 0 })
+    }
+
     /// Refuses parameters that do not fit into the header of each segment, besides what the library writes there.
     fn check_header(&self) -> Result<()> {
         const OTHERS: usize = 16 << 10;
@@ -182,6 +201,13 @@ impl WriterOptions {
                 "parameters and content type take {bytes} bytes; the header of a segment has room for {}",
                 limits::FILE_HEADER - OTHERS
             ))),
+        }
+    }
+
+    pub(crate) fn schema_bytes(&self) -> u64 {
+        match self.schema_bytes {
+            0 => DEFAULT_SCHEMA_BYTES,
+            most => most,
         }
     }
 
@@ -206,6 +232,10 @@ impl WriterOptions {
             let reason = format!("record_max_bytes is {}; it may be 1 to {}", self.record_max_bytes, limits::RECORD);
             return Err(Error::invalid(reason));
         }
+        if self.schema_bytes > limits::SCHEMAS {
+            let (given, most) = (self.schema_bytes, limits::SCHEMAS);
+            return Err(Error::invalid(format!("schema_bytes is {given}; it may be up to {most}")));
+        }
         if self.segment_bytes < u64::from(self.block_bytes) {
             let (given, block) = (self.segment_bytes, self.block_bytes);
             return Err(Error::invalid(format!(
@@ -215,8 +245,8 @@ impl WriterOptions {
         if self.index_bytes < 4 << 10 {
             return Err(Error::invalid(format!("index_bytes is {}; it may be 4096 or more", self.index_bytes)));
         }
-        if self.fill_ahead > FILL_MOST {
-            return Err(Error::invalid(format!("fill_ahead is {}; it may be 0 to {FILL_MOST}", self.fill_ahead)));
+        if let Some(fill_ahead) = self.fill_ahead.filter(|&bytes| bytes > FILL_MOST) {
+            return Err(Error::invalid(format!("fill_ahead is {fill_ahead}; it may be 0 to {FILL_MOST}")));
         }
         if self.file_mode & !0o777 != 0 || self.file_mode & 0o600 != 0o600 {
             let reason = format!("file_mode is {:#o}; it must let the owner read and write", self.file_mode);
@@ -347,13 +377,14 @@ mod tests {
     #[test]
     fn the_defaults_are_valid_and_each_bound_is_kept() {
         WriterOptions::default().check().unwrap();
-        let wrong: [fn(&mut WriterOptions); 12] = [
+        let wrong: [fn(&mut WriterOptions); 13] = [
             |o| o.name = "a/b".into(),
             |o| drop(o.parameters.insert("a parameter".into(), "x".repeat(1 << 20))),
             |o| o.block_bytes = 100,
             |o| o.block_bytes = 17 << 20,
             |o| o.record_max_bytes = 1 << 31,
             |o| o.record_max_bytes = 0,
+            |o| o.schema_bytes = (64 << 20) + 1,
             |o| o.segment_bytes = 10,
             |o| o.index_bytes = 10,
             |o| o.file_mode = 0o444,

@@ -24,7 +24,7 @@ impl Cursor {
     /// The place after the last record.
     pub(super) fn behind_the_last(&mut self) -> Result<Backward> {
         let map = loop {
-            if let Some(map) = self.enter_backward(self.list.snapshot.slots.len() - 1)? {
+            if let Some(map) = self.enter_backward(self.last_own_place())? {
                 break map;
             }
         };
@@ -53,6 +53,10 @@ impl Cursor {
 
     /// Finds how the log ends: what a cursor that reads forward would meet there.
     fn look_at_the_end(&mut self, place: &mut Backward) -> Result<()> {
+        if !self.reaches_the_end() {
+            place.verdict = self.end_of_part();
+            return Ok(());
+        }
         let segment = self.segment().clone();
         let end = place.map.end().unwrap_or(segment.start);
         let live = segment.is_live();
@@ -65,13 +69,17 @@ impl Cursor {
             place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, segment.reported_offset(end)));
             return Ok(());
         }
-        if let Some(file) = self.list.snapshot.unreadable_before(self.list.snapshot.slots.len()) {
+        if let Some(file) = self.list.snapshot.unreadable_before(self.list.at + 1) {
             place.damage = Some(file.error.clone());
+            return Ok(());
+        }
+        if let Some(reason) = self.break_behind(&segment, &place.map)? {
+            place.damage = Some(segment.corrupt(end, &reason));
             return Ok(());
         }
         let closed =
             last.is_some_and(|(at, header)| header.kind == BlockKind::Trailer && at + header.block_len() == end);
-        if !live && closed && !matches!(self.list.source, crate::log::Source::File(..)) {
+        if !live && closed && self.list.source.may_go_on() {
             self.learn_from_the_last_row(&place.map)?;
         }
         if left == 0 && !live && !closed && lacks_trailer(&segment, end)? {

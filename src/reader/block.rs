@@ -162,6 +162,53 @@ impl Walk {
         Some(Hit { id, time, type_id, metadata: 0..0, payload_at: from, payload_len })
     }
 
+    /// Adds the next wanted records to `rows`, which has room for `most`, until there are as many. A record with which
+    /// something is wrong is met again by the next call.
+    pub fn list(
+        &mut self,
+        selection: &Selection,
+        entries: &[u8],
+        rows: &mut Vec<Hit>,
+        most: usize,
+    ) -> Result<(), Malformed> {
+        loop {
+            if self.all {
+                self.list_short(entries, rows, most);
+            }
+            if rows.len() >= most {
+                return Ok(());
+            }
+            let mut walk = self.clone();
+            let Some(hit) = walk.find(selection, entries)? else { return Ok(()) };
+            rows.push(hit);
+            *self = walk;
+        }
+    }
+
+    /// The fast half of [`Self::list`], as [`Self::for_each_short`] is of [`Self::for_each`]. It continues for as long as
+    /// entries have the usual forms, with metadata or without.
+    fn list_short(&mut self, entries: &[u8], rows: &mut Vec<Hit>, most: usize) {
+        let (mut progress, mut id, mut from) = (self.progress, self.next_id, self.payload_at);
+        while rows.len() < most {
+            let Some((entry, has_metadata, mut behind)) = progress.head(entries) else { break };
+            let Entry { time, type_id, payload_len, .. } = entry;
+            let len = payload_len as usize;
+            if len > self.payload_len - from || id == self.end_id || is_event(type_id) {
+                break;
+            }
+            let metadata = match has_metadata {
+                false => 0..0,
+                true => match behind.metadata(entries) {
+                    Ok(pairs) => pairs,
+                    Err(_) => break,
+                },
+            };
+            rows.push(Hit { id, time, type_id, metadata, payload_at: from, payload_len });
+            (progress, id, from) = (behind, id + 1, from + len);
+        }
+        (self.progress, self.next_id, self.payload_at) = (progress, id, from);
+    }
+
     /// Checks all entries that are left, and returns what is wrong with them.
     pub fn check(&self, selection: &Selection, entries: &[u8]) -> Result<(), Malformed> {
         let mut walk = self.clone();

@@ -95,7 +95,7 @@ impl Reader {
         let slots = &self.snapshot.slots;
         // A cursor reports the findings about files.
         let is_clean = self.snapshot.unreadable.is_empty() && self.snapshot.remarks.is_empty();
-        if self.options.mode != ReaderMode::Prefix || !is_clean || slots.is_empty() {
+        if self.options.mode != ReaderMode::Prefix || !is_clean || slots.is_empty() || self.source.limit().is_some() {
             return Ok(None);
         }
         let mut counting = Counting::default();

@@ -10,6 +10,7 @@ use crate::error::{Kind, Result};
 use crate::format::block::BlockKind;
 use crate::format::entries::Entries;
 use crate::log::{SlotState, Snapshot};
+use crate::options::Filter;
 use crate::record::{event, is_event, Metadata, NamedType};
 use crate::segment::{is_space, is_torn, Bad, Scanner, Segment};
 
@@ -70,9 +71,26 @@ impl Reader {
     /// # Errors
     /// As [`Self::counts`].
     pub fn counts_with_progress(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
+        if self.source.limit().is_some() {
+            return self.counts_of_part();
+        }
         let snapshot = self.now(true)?;
         let counts = self.counts_in(&snapshot, progress)?;
         self.by_headers(&snapshot)?.map_or(Ok(counts), |snapshot| self.counts_in(&snapshot, progress))
+    }
+
+    /// As [`Self::counts`], for a part of a log: its ids end within segments, whose index only states the whole.
+    fn counts_of_part(&self) -> Result<Vec<TypeCount>> {
+        let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
+        let mut cursor = self.cursor(&Filter { headers_only: true, ..Filter::default() })?;
+        while let Some(type_id) = cursor.next()?.map(|record| record.type_id) {
+            let name = cursor.type_name(type_id).map(str::to_owned);
+            let key = (name.clone(), if name.is_some() { 0 } else { type_id });
+            sum.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += 1;
+        }
+        let mut counts: Vec<_> = sum.into_values().collect();
+        counts.sort_by_key(|counted| std::cmp::Reverse(counted.records));
+        Ok(counts)
     }
 
     fn counts_in(&self, snapshot: &Snapshot, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
@@ -107,9 +125,17 @@ impl Reader {
     /// As [`Self::counts`] and [`Self::only`].
     pub fn counts_of(&self, path: impl AsRef<Path>) -> Result<Vec<TypeCount>> {
         let (counts, names) = count(&self.snapshot.segment(self.place_of(path.as_ref())?)?)?;
-        let records = counts.into_iter().filter(|&(type_id, records)| !is_event(type_id) && records > 0);
-        let named = |(type_id, records)| TypeCount { type_id, name: names.get(&type_id).cloned(), records };
-        Ok(records.map(named).collect())
+        let mut sums: Vec<TypeCount> = vec![];
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        for (type_id, records) in counts.into_iter().filter(|&(type_id, records)| !is_event(type_id) && records > 0) {
+            let name = names.get(&type_id);
+            // Several numbers may have the same name.
+            match name.map(|name| *places.entry(name).or_insert(sums.len())) {
+                Some(at) if at < sums.len() => sums[at].records += records,
+                _ => sums.push(TypeCount { type_id, name: name.cloned(), records }),
+            }
+        }
+        Ok(sums)
     }
 
     /// The index of one segment, which [`Self::paths`] names.

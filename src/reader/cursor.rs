@@ -9,6 +9,7 @@ use super::filter::Selection;
 use super::position::Position;
 use super::reports::Reports;
 use super::segments::SegmentList;
+use super::types::Schemas;
 use super::view::{Shown, View};
 use super::waiting::Waiting;
 use super::{Tail, TailState};
@@ -42,6 +43,7 @@ pub struct Cursor {
     pub(super) ending: Ending,
     pub(super) reports: Reports,
     pub(super) waiting: Waiting,
+    pub(super) schemas: Schemas,
 }
 
 /// The result of trying to move to the next block.
@@ -68,10 +70,13 @@ impl Cursor {
         filter: &Filter,
         begins: Option<u64>,
     ) -> Result<Self> {
-        let selection = Selection::new(filter)?;
+        let selection = Selection::new(filter)?.within(source.limit());
         let first = loop {
             if snapshot.slots.is_empty() {
-                return Err(Error::new(Kind::NotFound, "there is no segment to read"));
+                return Err(match &source {
+                    Source::Part(part) => part.why_nothing(options.log.as_deref(), options.block_max_bytes())?,
+                    _ => Error::new(Kind::NotFound, "there is no segment to read"),
+                });
             }
             match snapshot.open(0)? {
                 SlotState::Segment(first) => break first,
@@ -91,11 +96,13 @@ impl Cursor {
             ending: Ending::default(),
             reports: Reports::new(options.on_loss.clone()),
             waiting: Waiting::default(),
+            schemas: Schemas::default(),
         };
         if salvaging {
             cursor.reports.unreadable(&cursor.list.snapshot, &cursor.list.source)?;
         }
-        cursor.ending.wanted_from = match (filter.from_id, filter.from_time) {
+        let from_id = filter.from_id.max(cursor.list.source.limit().map(|limit| limit.first_id));
+        cursor.ending.wanted_from = match (from_id, filter.from_time) {
             (Some(id), _) => Some(id),
             // Of that time, everything.
             (None, Some(_)) => Some(0),
@@ -116,6 +123,7 @@ impl Cursor {
         }
         let (start, segment) = cursor.find_start()?;
         cursor.begin_segment(start, &segment)?;
+        cursor.go_to_the_part()?;
         if filter.last.is_some() {
             cursor.go_to_the_last()?;
         } else if let Some(from) = cursor.ending.wanted_from {

@@ -159,13 +159,13 @@ impl Cursor {
                 None => Next::Read,
             });
         }
-        if part.first_id > self.view.selection.last_id() {
+        if part.first_id > self.view.selection.end_id() {
             return Ok(Next::Past);
         }
         // The last part may name the next segment.
         let is_last = route.part + 1 == route.map.parts.len();
         let is_passed =
-            |part: &Part| part.first_id <= self.view.selection.last_id() && !self.view.selection.wants_part(part);
+            |part: &Part| part.first_id <= self.view.selection.end_id() && !self.view.selection.wants_part(part);
         if !is_last && is_passed(part) {
             // Passes the parts behind it that nothing is wanted of either in the same step.
             let others = &route.map.parts[route.part..route.map.parts.len() - 1];

@@ -9,7 +9,7 @@ use super::{Cursor, Tail, TailState};
 use crate::error::{Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind};
 use crate::format::{index, Malformed};
-use crate::log::{chain_break, Missing, SlotState, Source};
+use crate::log::{chain_break, Missing, SlotState};
 use crate::options::ReaderMode;
 use crate::segment::{is_torn, lacks_trailer, Bad, Segment, NO_TRAILER};
 
@@ -60,6 +60,7 @@ impl Cursor {
 
     /// Looks at the next block of the segment.
     fn step(&mut self) -> Result<Moved, Bad> {
+        self.position.past |= self.view.selection.is_done(self.position.expected);
         if self.position.past {
             return Err(Bad::End { left: 0 });
         }
@@ -180,6 +181,10 @@ impl Cursor {
 
     /// Continues after the current segment, whose last `left` bytes are no block for this reason.
     pub(super) fn leave_segment(&mut self, left: u64, reason: String) -> Result<Moved> {
+        if self.position.past && self.view.selection.limit().is_some() {
+            self.ending.tail = self.end_of_part();
+            return Ok(Moved::End);
+        }
         self.check_readable(self.list.at + 1)?;
         let next = self.list.next_place(self.position.past);
         if next < self.list.snapshot.slots.len() {
@@ -228,6 +233,7 @@ impl Cursor {
                 false => return Err(self.corrupt(&Malformed::inconsistent(NO_TRAILER))),
             }
         }
+        self.check_end_of_part(left)?;
         let shift = self.position.scanner.shift();
         let missing_behind = || self.list.missing_behind(self.position.successor.as_deref(), shift);
         let gone = if live || self.position.past { None } else { missing_behind() };
@@ -277,7 +283,7 @@ impl Cursor {
         // A writer in the middle of a segment does not begin another. A later writer may leave a torn segment as it is,
         // and begin its own.
         let is_at_work = (!clean || !self.position.sealed) && self.segment().is_live();
-        if matches!(self.list.source, Source::File(..)) || is_at_work {
+        if !self.list.source.may_go_on() || is_at_work {
             return Ok(false);
         }
         if !self.list.may_look() {
@@ -371,7 +377,7 @@ impl Cursor {
         let by_index = !self.position.past && self.list.mode == ReaderMode::Prefix && is_worth_it;
         self.direction.set_route(if by_index { Route::by_index(segment)? } else { None });
         self.learn_names();
-        match self.direction.is_salvage() {
+        match self.direction.is_salvage() && !self.position.past {
             true => self.begin_salvaging(),
             false => Ok(()),
         }
@@ -381,6 +387,7 @@ impl Cursor {
     pub(super) fn enter_segment(&mut self, at: usize, segment: &Arc<Segment>) {
         self.list.enter(at);
         self.position.enter(segment);
+        self.position.past |= self.view.selection.is_behind(segment.header.sequence);
         self.direction.set_route(None);
         self.view.selection.begin_segment();
         self.begin_holes();

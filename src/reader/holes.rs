@@ -84,6 +84,11 @@ impl Cursor {
         let (first, last) = (self.view.selection.first_id(), self.view.selection.last_id());
         match hole.lost() {
             Some(lost) => lost.0 <= last && first <= lost.1,
+            None if self.view.selection.limit().is_some_and(|limit| first == limit.first_id) => {
+                first <= next_id
+                    && next_id <= self.view.selection.last_id().saturating_add(1)
+                    && self.view.selection.limit().is_some_and(|limit| limit.owns(next_id))
+            }
             None => (first == 0 || first < next_id) && next_id <= last,
         }
     }

@@ -20,6 +20,7 @@ mod locate;
 mod log_ends;
 mod looks;
 mod lost_names;
+mod part;
 mod position;
 mod prefetch;
 mod present;
@@ -27,14 +28,17 @@ mod remarks;
 mod replaced;
 mod reports;
 mod route;
+mod rows;
 mod salvage;
 mod salvage_pages;
 mod salvage_state;
 mod seek;
 mod segments;
+mod stretches;
 mod summarize;
 mod tail;
 mod torn_ends;
+mod types;
 mod view;
 mod wait;
 mod waiting;
@@ -47,21 +51,26 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::FileHeader;
 use crate::io::Location;
 use crate::log::catalog::{Catalogs, Summary};
-use crate::log::{mark, vanished, SlotState, Snapshot, Source};
+use crate::log::{mark, vanished, Part, Slot, SlotState, Snapshot, Source};
 use crate::options::{Filter, Period, ReaderMode, ReaderOptions};
 use crate::segment::EXTENSION;
+use crate::store::remote::store_url;
 
 pub use contents::{Contents, SegmentContents, TypeContents};
 pub use counts::{IndexBlockFacts, IndexFacts, TypeCount};
 pub use cursor::Cursor;
 pub use extent::SegmentExtent;
 use present::Present;
+pub(crate) use stretches::{Chunk, Piece, Stretch};
 pub use tail::{Tail, TailState};
+pub use types::TypeInfo;
 pub use waiting::Interrupter;
 
 /// The log or logs at a path. May be shared by threads; each takes a [`Cursor`] of its own.
 pub struct Reader {
     source: Source,
+    /// The location as it was given: for a URL, with its options.
+    place: PathBuf,
     /// The segments when it was opened.
     snapshot: Snapshot,
     present: Present,
@@ -124,7 +133,16 @@ impl Reader {
     /// never begun shows no record; a segment whose beginning is damaged is an error of the cursor that reaches its
     /// place.
     pub fn open(location: impl Into<Location>, options: ReaderOptions) -> Result<Self> {
-        Self::of(Source::of(location.into(), &options)?, options)
+        let location = location.into();
+        let place = location.path();
+        Ok(Self { place, ..Self::of(Source::of(location, &options)?, options)? })
+    }
+
+    /// A reader of a part of the log at `place`.
+    pub(crate) fn of_part(part: Part, place: PathBuf, options: ReaderOptions) -> Result<Self> {
+        let first_id = part.limit.first_id;
+        let reader = Self::of(Source::Part(Arc::new(part)), options)?;
+        Ok(Self { place, begins: Some(first_id), ..reader })
     }
 
     fn of(source: Source, options: ReaderOptions) -> Result<Self> {
@@ -135,6 +153,12 @@ impl Reader {
         }
         let nothing = Snapshot::empty_of(options.log.clone(), options.require.clone(), options.block_max_bytes());
         let snapshot = source.snapshot(&nothing, options.mode)?;
+        if let (Source::Part(part), true) = (&source, snapshot.slots.is_empty()) {
+            return Err(match snapshot.unreadable.first() {
+                Some(file) => file.error.clone(),
+                None => part.why_nothing(options.log.as_deref(), options.block_max_bytes())?,
+            });
+        }
         if snapshot.slots.is_empty() {
             let nothing = match &options.log {
                 Some(log) => Error::new(Kind::NotFound, format!("no log {log:?} is here")),
@@ -160,6 +184,7 @@ impl Reader {
         };
         let present = Present::new(snapshot.clone());
         Ok(Reader {
+            place: source.path(),
             source,
             snapshot,
             present,
@@ -232,8 +257,16 @@ impl Reader {
     /// # Errors
     /// [`Kind::NotFound`] when there was no such segment when the reader was opened; else as [`Self::open`].
     pub fn only(&self, path: impl AsRef<Path>, mode: ReaderMode) -> Result<Reader> {
-        let at = self.place_of(path.as_ref())?;
-        Self::of(self.snapshot.slots[at].source(), ReaderOptions { mode, ..self.options.clone() })
+        let slot = &self.snapshot.slots[self.place_of(path.as_ref())?];
+        if self.source.limit().is_some() {
+            return Err(Error::new(Kind::Unsupported, "a split is read as a whole: open the log to read one segment"));
+        }
+        let place = match slot.directory().is_far() {
+            true => store_url(&self.place, Some(&slot.name)),
+            false => slot.path(),
+        };
+        let reader = Self::of(slot.source(), ReaderOptions { mode, ..self.options.clone() })?;
+        Ok(Reader { place, ..reader })
     }
 
     /// Whether the segment, which [`Self::paths`] names, ends with a trailer, which means that its writer closed it.
@@ -256,6 +289,25 @@ impl Reader {
         Ok(Some(next.is_some_and(|next| self.snapshot.slots.iter().any(|slot| slot.path() == next))))
     }
 
+    /// Where the log is, as it was given to [`Self::open`]; for a split, as its token states it.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// The place by which a split finds this segment: the one that was given, if the files there have to be listed.
+    pub(crate) fn place_of_split(&self, slot: &Slot, is_listed: bool) -> PathBuf {
+        let source = match &self.source {
+            Source::Part(part) => &part.source,
+            source => source,
+        };
+        match source {
+            _ if is_listed => self.place.clone(),
+            Source::Directory(_) => self.place.clone(),
+            _ if source.is_far() => store_url(&self.place, None),
+            _ => slot.directory().path().to_owned(),
+        }
+    }
+
     /// The facts of one segment, which [`Self::paths`] names. For a shipped segment in a store they come from its
     /// catalog, if there is one.
     ///
@@ -271,7 +323,11 @@ impl Reader {
 
     /// The catalog's summary of segment number `at` of the snapshot.
     fn summary(&self, at: usize) -> Option<Arc<Summary>> {
-        let slot = &self.snapshot.slots[at];
+        self.summary_in(&self.snapshot.slots[at])
+    }
+
+    /// The catalog's summary of a segment.
+    fn summary_in(&self, slot: &Slot) -> Option<Arc<Summary>> {
         let is_plain = slot.directory().is_far() && !slot.is_rescued() && !slot.is_legacy();
         let log = (&*slot.log.name, &*slot.log.id);
         is_plain.then(|| self.catalogs.summary(slot.directory(), log, slot.sequence, &slot.name)).flatten()

@@ -28,6 +28,7 @@ impl Present {
         let mut last = self.last.lock();
         let may_differ = match (source, source.is_far()) {
             (Source::File(..), _) => last.snapshot.slots.first().is_some_and(|only| only.is_unborn),
+            (Source::Part(_), _) => false,
             (_, true) => to_the_end && last.looks.is_time(),
             (_, false) if last.snapshot.slots.first().is_some_and(|only| only.is_unborn) => true,
             (_, false) => has_lost_its_beginning(&last.snapshot) || (to_the_end && may_go_on(&last.snapshot)),

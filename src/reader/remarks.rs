@@ -20,6 +20,10 @@ impl Cursor {
         if !std::mem::take(&mut self.position.remarks_are_due) || self.position.past {
             return Ok(());
         }
+        // Whoever reads the beginning of the segment reports them.
+        if self.view.selection.limit().is_some_and(|limit| limit.first_id > self.segment().header.first_id) {
+            return Ok(());
+        }
         let due: Vec<Remark> = self.list.snapshot.remarks_at(self.list.at).cloned().collect();
         due.iter().try_for_each(|remark| self.remark(remark))
     }

@@ -370,6 +370,18 @@ impl Cursor {
             self.look_for_names()?;
         }
         let expected = self.position.next_id();
+        let (mut ids, mut bytes, found_bytes) = (ids, bytes, bytes);
+        if let Some(limit) = self.view.selection.limit() {
+            // Of a loss that spans several parts, each reports its own records, and the first one the bytes.
+            let own = ids.map(|ids| limit.clip(ids));
+            if own == Some(None) || (own.is_none() && !limit.owns(expected)) {
+                return Ok(());
+            }
+            if own.flatten().map(|own| own.0) != ids.map(|ids| ids.0) {
+                bytes = 0;
+            }
+            ids = own.flatten();
+        }
         if self.direction.salvage().is_none_or(|salvage| ids.map_or(expected, |(_, last)| last) < salvage.from_id) {
             return Ok(());
         }
@@ -378,10 +390,11 @@ impl Cursor {
         let Some(salvage) = self.direction.salvage_mut() else { return Ok(()) };
         salvage.durable_end = Some(durable_end);
         if is_current {
-            salvage.reported_to = offset + bytes;
+            salvage.reported_to = offset + found_bytes;
         }
         let written = offset.saturating_add_signed(-self.position.scanner.shift());
-        let is_torn = written >= durable_end && self.is_at_the_end(segment, segment.reported_offset(offset), bytes);
+        let is_torn =
+            written >= durable_end && self.is_at_the_end(segment, segment.reported_offset(offset), found_bytes);
         let kind = match LossKind::of(reason) {
             LossKind::Damage if is_torn => LossKind::TornTail,
             kind => kind,

@@ -49,6 +49,21 @@ impl View {
         }
     }
 
+    /// Adds the next records of the block to `rows` until there are `most`.
+    pub fn list(&mut self, scanner: &Scanner, rows: &mut Vec<Hit>, most: usize) -> Result<(), Malformed> {
+        match &mut self.shown {
+            Shown::Nothing => Ok(()),
+            Shown::Walk(walk) => walk.list(&self.selection, scanner.entries(), rows, most),
+            Shown::Hits(hits, at) => {
+                let left = hits.get(*at..).unwrap_or_default();
+                let taken = left.len().min(most - rows.len());
+                rows.extend_from_slice(&left[..taken]);
+                *at += taken;
+                Ok(())
+            }
+        }
+    }
+
     /// Whether the block has another record to show.
     pub fn has_more(&self, scanner: &Scanner) -> Result<bool, Malformed> {
         match &self.shown {

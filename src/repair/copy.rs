@@ -1,5 +1,6 @@
 //! Copies records from a damaged segment to a clean one.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use crate::format::block::BlockKind;
 use crate::format::codec::{Codec, Compressor};
 use crate::format::declaration::FileHeader;
 use crate::format::draft::{Buffers, Draft, Need, NewEntry};
+use crate::format::types::sha256;
 use crate::io::{self, clock, create_like, Directory};
 use crate::memory::{self, NoMemory};
 use crate::record::{check_metadata, event, is_event, Metadata, MetadataBuf, NamedType, Record};
-use crate::segment::{Appender, Bad, Block, Scanner, Segment};
+use crate::segment::{Appender, Bad, Block, Scanner, Schema, Segment};
 
 /// Permission bits of new files, a writer's default, when those of the source are not known.
 pub(super) const FILE_MODE: u32 = 0o640;
@@ -73,6 +75,12 @@ impl Batch {
         events.filter_map(|copied| NamedType::from_event(Metadata::from_bytes(&self.metadata[copied.metadata.clone()])))
     }
 
+    /// The hashes of the schemas in events among them.
+    fn schemas(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
+        let events = self.records.iter().filter(|copied| copied.type_id == event::SCHEMA);
+        events.filter_map(|copied| hash_in(&self.metadata[copied.metadata.clone()]))
+    }
+
     pub fn clear(&mut self) {
         self.records.clear();
         self.metadata.clear();
@@ -80,11 +88,18 @@ impl Batch {
     }
 }
 
+/// The hash in the metadata of a SCHEMA event.
+fn hash_in(pairs: &[u8]) -> Option<[u8; 32]> {
+    Metadata::from_bytes(pairs).get("sha256").and_then(sha256)
+}
+
 /// The segment being written.
 pub(super) struct Output {
     appender: Appender,
     compressor: Compressor,
     names: Vec<NamedType>,
+    /// Schemas that are written, by their hashes.
+    schemas: HashSet<[u8; 32]>,
     records: u64,
     /// No segment follows: the segment must not name a next one.
     is_last: bool,
@@ -108,7 +123,8 @@ impl Output {
         };
         let segment = Arc::new(Segment::create(target, name, file, header)?);
         let compressor = Compressor::new(codec_of(from)?, 0).map_err(|e| Error::io(&e, "set up the compressor"))?;
-        Ok(Output { appender: Appender::new(segment, 0), compressor, names: vec![], records: 0, is_last })
+        let (appender, schemas) = (Appender::new(segment, 0), HashSet::new());
+        Ok(Output { appender, compressor, names: vec![], schemas, records: 0, is_last })
     }
 
     /// Writes the records as one block, or as several if records between them are missing.
@@ -134,18 +150,37 @@ impl Output {
         Ok(())
     }
 
-    /// Names the types among these that the segment has not named yet, before the next record that is written.
-    pub fn name(&mut self, types: &[NamedType], batch: &Batch) -> Result<()> {
+    /// Names the types among these that the segment has not named yet, before the next record that is written. `find`
+    /// is asked for the schemas of these, and of types that the batch names, as far as they were not read.
+    pub fn name(
+        &mut self,
+        types: &[NamedType],
+        batch: &Batch,
+        find: &mut dyn FnMut(&[u8; 32]) -> Result<Option<Schema>>,
+    ) -> Result<()> {
         let by_events: Vec<u32> = batch.names().map(|named| named.number).collect();
         let is_new = |named: &&NamedType| {
             !by_events.contains(&named.number) && self.names.iter().all(|known| known.number != named.number)
         };
         let new: Vec<NamedType> = types.iter().filter(is_new).cloned().collect();
+        let there: HashSet<_> = batch.schemas().collect();
+        let by_events = batch.names().filter_map(|named| named.schema).filter(|sum| !there.contains(sum));
+        let sums: Vec<_> = new.iter().filter_map(|named| named.schema).chain(by_events).collect();
+        for sum in sums {
+            if self.schemas.contains(&sum) {
+                continue;
+            }
+            // Without it, the type still says which schema it had.
+            if let Some(schema) = find(&sum)? {
+                self.write_events(&[(event::SCHEMA, schema.to_facts())], &schema.bytes)?;
+                self.schemas.insert(sum);
+            }
+        }
         if new.is_empty() {
             return Ok(());
         }
         let facts: Vec<_> = new.iter().map(|named| (event::TYPE, named.to_facts())).collect();
-        self.write_events(&facts)?;
+        self.write_events(&facts, &[])?;
         self.names.extend(new);
         Ok(())
     }
@@ -171,23 +206,25 @@ impl Output {
             return Ok(());
         }
         let facts = [("first_lost_id", expected.to_string()), ("last_lost_id", (next_id - 1).to_string())];
-        self.write_events(&[(event::RECOVERED, MetadataBuf::from_iter(facts))])
+        self.write_events(&[(event::RECOVERED, MetadataBuf::from_iter(facts))], &[])
     }
 
-    /// Writes events of its own as one block.
-    fn write_events(&mut self, events: &[(u32, MetadataBuf)]) -> Result<()> {
+    /// Writes events of its own as one block; the payload is that of the last.
+    fn write_events(&mut self, events: &[(u32, MetadataBuf)], payload: &[u8]) -> Result<()> {
         let mut buffers = Buffers::default();
         let len = events.iter().map(|(_, facts)| facts.as_metadata().as_bytes().len()).sum();
         buffers.reserve(Need::of(events.len(), len))?;
         let mut draft = Draft::new(self.appender.next_id(), &mut buffers, 0);
-        for (type_id, facts) in events {
+        for (i, (type_id, facts)) in events.iter().enumerate() {
             let pairs = facts.as_metadata().as_bytes();
             let metadata = (check_metadata(pairs)?, pairs);
-            let entry = NewEntry { type_id: *type_id, time: clock::now_ns(), metadata, payload_len: 0 };
+            let payload_len = if i + 1 == events.len() { payload.len() } else { 0 };
+            let entry = NewEntry { type_id: *type_id, time: clock::now_ns(), metadata, payload_len };
             draft.push(&entry, &mut buffers);
         }
         buffers.settle();
-        self.put(&draft, &buffers, &[])
+        let parts = [payload];
+        self.put(&draft, &buffers, if payload.is_empty() { &[] } else { &parts })
     }
 
     fn append(&mut self, records: &[Copied], metadata: &[u8], payload: &[u8]) -> Result<()> {
@@ -200,7 +237,9 @@ impl Output {
             let pairs = &metadata[copied.metadata.clone()];
             let named = (copied.type_id == event::TYPE).then(|| NamedType::from_event(Metadata::from_bytes(pairs)));
             let named = named.flatten();
-            let is_known = named.as_ref().is_some_and(|named| self.names.contains(named));
+            let schema = if copied.type_id == event::SCHEMA { hash_in(pairs) } else { None };
+            let is_known = named.as_ref().is_some_and(|named| self.names.contains(named))
+                || schema.is_some_and(|sum| self.schemas.contains(&sum));
             if is_known || (copied.type_id == event::ROTATE_NEXT && self.is_last) {
                 parts.push(&payload[from..to]);
                 to += copied.payload_len;
@@ -209,6 +248,7 @@ impl Output {
             }
             to += copied.payload_len;
             self.names.extend(named);
+            self.schemas.extend(schema);
             let entry = NewEntry {
                 type_id: copied.type_id,
                 time: copied.time,

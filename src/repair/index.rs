@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{check_whole, directory_of, lock, open};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::{Access, Location};
 use crate::log::{note_new_end, refuse_url, Source};
 use crate::options::{ReaderOptions, DEFAULT_BLOCK_MAX_BYTES};
 use crate::segment::{self, Appender, FillAhead, Segment};
 
 /// Appends an INDEX block that covers all of the segment, and a TRAILER, to each segment of the log whose index is
-/// incomplete; a segment whose index is whole is left alone. Reads headers and entries, no payload. Returns the files
-/// that were written to. No writer may have the log open.
+/// incomplete; a segment whose index is whole is left alone. Reads headers and entries, and the payload of blocks that are
+/// not known to be durable. Returns the files that were written to. No writer may have the log open.
 ///
 /// # Errors
 /// [`crate::Kind::Corrupt`] when a segment is damaged or ends with a torn tail: it has to be recovered first, by a
@@ -37,17 +37,33 @@ fn rebuild(source: &Source) -> Result<Vec<PathBuf>> {
             continue;
         }
         let segment = Arc::new(Segment::open(&*directory, &old.name, Access::ReadWrite)?);
+        check_end(&segment)?;
         let found = segment::survey(&segment)?;
         let (names, next_id) = (found.types.clone(), found.next_id);
         // Zeros that were filled ahead are cut off before the TRAILER is written.
         let mut appender = Appender::resume(segment.clone(), found).filling(FillAhead::default());
         appender.reopen();
         appender.close(&names)?;
-        segment.file.sync_data().map_err(|e| crate::error::Error::io(&e, "sync").at(&segment.path))?;
+        segment.file.sync_data().map_err(|e| Error::io(&e, "sync").at(&segment.path))?;
         if matches!(source, Source::Directory(_)) {
             note_new_end(&*directory, &segment, next_id)?;
         }
         written.push(segment.path.clone());
     }
     Ok(written)
+}
+
+/// A block whose payload never reached the disk has a whole header, and zeros that were filled ahead follow it: an index
+/// behind it would make damage of a torn tail.
+fn check_end(segment: &Arc<Segment>) -> Result<()> {
+    let found = segment::recover(segment)?;
+    match found.torn_bytes {
+        0 => Ok(()),
+        bytes => Err(Error::corrupt(format!(
+            "{}: a torn tail of {bytes} bytes, in front of which no index is written; a writer that opens the log cuts it \
+             off, and so does recovery in place",
+            found.torn_reason
+        ))
+        .at_offset(&segment.path, found.end)),
+    }
 }

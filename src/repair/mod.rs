@@ -194,7 +194,7 @@ fn recover_there(source: &Source, options: ReaderOptions) -> Result<Recovery> {
 fn check_whole(source: &Source) -> Result<()> {
     match source {
         Source::Directory(directory) | Source::File(directory, _) => mark::check_in(&**directory),
-        Source::Glob(_) | Source::Matching(..) => Ok(()),
+        Source::Glob(_) | Source::Matching(..) | Source::Part(_) => Ok(()),
     }
 }
 
@@ -232,7 +232,7 @@ fn accept_ends(directory: &dyn Directory, source: &Source) -> Result<()> {
 fn directory_of(source: &Source) -> Result<Arc<dyn Directory>> {
     match source {
         Source::Directory(directory) | Source::File(directory, _) => Ok(directory.clone()),
-        Source::Glob(_) | Source::Matching(..) => {
+        Source::Glob(_) | Source::Matching(..) | Source::Part(_) => {
             Err(Error::invalid("name the directory or the file of the log, not a pattern"))
         }
     }

@@ -225,7 +225,7 @@ fn rewrite_segments(
             }
             if let Some(output) = &mut output {
                 if cursor.has_lost() {
-                    output.name(&cursor.names_known(), &batch)?;
+                    output.name(&cursor.names_known(), &batch, &mut |sum| cursor.schema_of(sum))?;
                 }
                 output.write(&batch)?;
             }
@@ -236,12 +236,12 @@ fn rewrite_segments(
             continue;
         };
         // An index may contain names that no event contains, as a crash can leave them.
-        output.name(&segment.names_by_index()?, &Batch::default())?;
+        output.name(&segment.names_by_index()?, &Batch::default(), &mut |sum| cursor.schema_of(sum))?;
         // It may have been read from another file than this one.
         let files = snapshot.others(at).iter().map(|slot| slot.path()).chain([segment.path.clone()]);
         let lost_to = files.filter_map(|path| lost.lock().get(&path).copied()).max();
         if lost_to.is_some() {
-            output.name(&cursor.names_known(), &Batch::default())?;
+            output.name(&cursor.names_known(), &Batch::default(), &mut |sum| cursor.schema_of(sum))?;
         }
         let (written, records) = output.finish(next.map(|next| next.header.first_id).or(lost_to))?;
         before = Some((segment.header.log_id.clone(), written.header.clone()));

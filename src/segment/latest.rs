@@ -5,10 +5,5 @@ use super::{Recovered, Segment};
 /// The largest time of the records in the segment and in those before it; `i64::MIN` = there are none, `None` = not
 /// known.
 pub(crate) fn latest_time(segment: &Segment, found: &Recovered) -> Option<i64> {
-    let before = match &segment.header.predecessor {
-        Some(stated) => stated.latest_ns?,
-        None if segment.header.sequence == 1 => i64::MIN,
-        None => return None,
-    };
-    Some(before.max(found.indexing.latest()?))
+    Some(segment.header.latest_before_ns()?.max(found.indexing.latest()?))
 }

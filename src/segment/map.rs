@@ -1,5 +1,6 @@
 //! The places of a segment's blocks: from its index as far as that reaches, and elsewhere by walking the headers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -354,6 +355,9 @@ fn hop_the_rest(segment: &Arc<Segment>, known: Map) -> Result<Map> {
         map.parts.push(part);
     }
     hop(segment, &mut map, (at, next_id), u64::MAX)?;
+    // Events repeat what the index contains, and what earlier events say.
+    let mut seen = HashSet::new();
+    map.names.retain(|named| seen.insert(named.clone()));
     Ok(map)
 }
 
@@ -363,7 +367,7 @@ pub(super) fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &m
     for placed in Entries::new(header, scanner.entries()) {
         let entry = placed?.entry;
         let named = (entry.type_id == event::TYPE).then(|| NamedType::from_event(Metadata::from_bytes(entry.metadata)));
-        names.extend(named.flatten().filter(|named| !names.contains(named)));
+        names.extend(named.flatten());
     }
     Ok(())
 }

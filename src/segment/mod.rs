@@ -17,6 +17,7 @@ mod recover;
 mod remains;
 mod rescue;
 mod scanner;
+mod schemas;
 mod successor;
 mod tail;
 mod unborn;
@@ -50,8 +51,11 @@ pub(crate) use recover::{
 pub(crate) use remains::{remains, Remains};
 pub(crate) use rescue::{has_block, is_headed_by_another, rescue, with_first_id_by_index, ANOTHERS_HEADER};
 pub(crate) use scanner::{Bad, Scanner};
+pub(crate) use schemas::{begins_with_names, Schema};
 pub(crate) use successor::successor;
-pub(crate) use tail::{block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, next_block, Moved};
+pub(crate) use tail::{
+    behind, block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, next_block, Behind, Moved,
+};
 pub(crate) use unborn::{is_left_over, is_unborn, unborn};
 
 /// The ending of every segment's file name.

@@ -179,11 +179,13 @@ mod tests {
         assert!(next_moved(&segment, at as u64, 0, at as u64, None).unwrap().is_none());
     }
 
-    #[test]
-    fn headers_that_are_damaged_alike_are_not_moved_blocks_with_ids_of_later_segments() {
+    /// A log of one record a block in whose first two headers the same two bytes are wrong, so that the second block looks
+    /// like one that was moved; and where its blocks end. Its file header is `longer` than the shortest.
+    fn damaged_alike(longer: usize) -> Option<(Segment, Moved, Vec<u64>)> {
         let directory = MemoryDirectory::new();
         let location = Location::File(Arc::new(directory.clone()), "a.binlog".to_owned());
-        let writer = Writer::open(location, WriterOptions::default()).unwrap();
+        let options = WriterOptions { content_type: "x".repeat(longer + 1), ..WriterOptions::default() };
+        let writer = Writer::open(location, options).unwrap();
         let ends: Vec<u64> = (1..=3)
             .map(|_| {
                 writer.append(1, b"a record").unwrap();
@@ -194,7 +196,7 @@ mod tests {
         writer.close().unwrap();
         let whole = directory.contents("a.binlog").unwrap();
         let from = ends[0];
-        let moved = (1u16..).find_map(|wrong| {
+        (1..=u16::MAX).find_map(|wrong| {
             let mut bytes = whole.clone();
             for &at in &ends[..2] {
                 let at = at as usize + 38;
@@ -202,10 +204,16 @@ mod tests {
             }
             directory.set_contents("a.binlog", bytes);
             let segment = Segment::open(&directory, "a.binlog", Access::Read).unwrap();
-            let moved = next_moved(&segment, from, 0, from, None).unwrap().filter(|moved| moved.offset == from);
-            moved.map(|moved| (segment, moved))
-        });
-        let (segment, moved) = moved.expect("one value in 4,096 makes the checksums right for an offset that is near");
+            let moved = next_moved(&segment, from, 0, from, None).unwrap().filter(|moved| moved.offset == from)?;
+            Some((segment, moved, ends.clone()))
+        })
+    }
+
+    #[test]
+    fn headers_that_are_damaged_alike_are_not_moved_blocks_with_ids_of_later_segments() {
+        // One value in 4,096 makes the checksums right for an offset that is near, with most lengths of a file header.
+        let (segment, moved, ends) = (0..64).find_map(damaged_alike).expect("a length with such a value");
+        let from = ends[0];
         assert!(moved.header.first_id > 1 << 48);
         let next = next_moved(&segment, from, 0, from, Some(4)).unwrap();
         assert!(next.is_some_and(|next| next.offset == ends[2] && next.shift == 0));

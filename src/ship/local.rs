@@ -99,9 +99,14 @@ impl Here {
         self.segments.last().map_or(0, |last| last.sequence)
     }
 
+    /// The segments with this number and greater ones; each but the last is closed.
+    pub fn from(&self, sequence: u64) -> &[Local] {
+        &self.segments[self.segments.partition_point(|local| local.sequence < sequence)..]
+    }
+
     /// What comes after a closed segment.
     pub fn behind(&self, segment: &Local) -> Behind {
-        match self.segments.iter().find(|local| local.sequence > segment.sequence) {
+        match self.from(segment.sequence + 1).first() {
             Some(next) if next.after.is_none_or(|after| after == segment.sequence) => {
                 Behind::Segment(next.name.clone())
             }

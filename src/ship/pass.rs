@@ -27,8 +27,13 @@ enum Outcome {
     Changed,
 }
 
-/// How often old segments are looked for while all segments are being shipped.
-const PRUNE_OFTEN: usize = 64;
+/// How often all segments are looked at, to prune and to count those that wait, while all are being shipped.
+const LOOK_OFTEN: usize = 64;
+
+/// The closed ones of a log's newest segments: all but the last.
+fn closed(newest: &[Local]) -> impl Iterator<Item = &Local> {
+    newest.split_last().into_iter().flat_map(|(_, closed)| closed)
+}
 
 /// Whether it is neither a compressed segment nor a whole file in gzip or zstd.
 fn is_plain(segment: &Local) -> bool {
@@ -62,13 +67,13 @@ impl Shipper {
         self.count_waiting(work, &here);
         // The number of the next segment.
         let mut next = 0;
-        let mut since_pruned = 0;
+        let mut since_looked = 0;
         loop {
-            let waiting = here.closed().map(|(segment, _)| segment).find(|segment| {
-                segment.sequence >= next && !is_shipped(&work.keeper.lock(), self.store.url(), segment)
-            });
+            let waiting =
+                closed(here.from(next)).find(|segment| !is_shipped(&work.keeper.lock(), self.store.url(), segment));
             let Some(segment) = waiting.cloned() else { break };
             if monitor.stop() {
+                self.count_waiting(work, &here);
                 report.stopped = true;
                 return Ok(());
             }
@@ -82,12 +87,13 @@ impl Shipper {
                     self.put_into_catalogs(work, false, monitor);
                     // At once, as the waiting segments may exceed the disk; with many segments less often, as it looks
                     // at all of them.
-                    since_pruned += 1;
-                    if since_pruned * PRUNE_OFTEN > here.segments.len() {
-                        since_pruned = 0;
-                        self.prune(work, &here, monitor, report)?;
-                        self.prune_there(work, monitor, report)?;
+                    since_looked += 1;
+                    if since_looked * LOOK_OFTEN <= here.segments.len() {
+                        continue;
                     }
+                    since_looked = 0;
+                    self.prune(work, &here, monitor, report)?;
+                    self.prune_there(work, monitor, report)?;
                 }
                 // Later segments are still shipped; nothing from this one on is removed here.
                 Ok(Outcome::HeldBack) => next = segment.sequence + 1,
@@ -96,6 +102,7 @@ impl Shipper {
                     self.note_holes(work, &here, monitor)?;
                 }
                 Err(failure) => {
+                    self.count_waiting(work, &here);
                     // An error of this segment is no reason to keep those before it.
                     if failure.again == Again::WhenMended && !monitor.stop() {
                         let pruned = self.prune(work, &here, monitor, report);
@@ -111,6 +118,7 @@ impl Shipper {
             }
             self.count_waiting(work, &here);
         }
+        self.count_waiting(work, &here);
         self.prune(work, &here, monitor, report)?;
         self.prune_there(work, monitor, report)?;
         self.put_into_catalogs(work, true, monitor);
@@ -186,10 +194,10 @@ impl Shipper {
     /// be compressed first waits for its turn.
     fn next_to(&self, work: &Work, here: &Here, segment: &Local) -> Vec<(Local, Behind)> {
         let keeper = work.keeper.lock();
-        let next = here.segments.windows(2).filter(|pair| pair[0].sequence > segment.sequence);
-        let next = next.filter(|pair| !is_shipped(&keeper, self.store.url(), &pair[0]));
-        let next = next.take_while(|pair| self.options.compress.is_none() || !is_plain(&pair[0]));
-        next.take(self.options.threads as usize - 1).map(|pair| (pair[0].clone(), here.behind(&pair[0]))).collect()
+        let next = closed(here.from(segment.sequence + 1));
+        let next = next.filter(|next| !is_shipped(&keeper, self.store.url(), next));
+        let next = next.take_while(|next| self.options.compress.is_none() || !is_plain(next));
+        next.take(self.options.threads as usize - 1).map(|next| (next.clone(), here.behind(next))).collect()
     }
 
     /// Compresses a segment; returns true when its file has changed.

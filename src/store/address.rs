@@ -180,9 +180,27 @@ fn has_secrets(value: &str) -> bool {
     is_server && (authority.contains('@') || rest.contains('?'))
 }
 
+/// A key that contains one of these would have a secret as its value.
+const SECRETS: &[&str] = &["secret", "passw", "pwd", "token", "key", "credential", "signature", "sig", "sas"];
+
+fn is_secret(key: &str) -> bool {
+    let small = key.to_ascii_lowercase();
+    SECRETS.iter().any(|secret| small.contains(secret))
+}
+
+/// Whether a URL of any kind contains a user, a password or what looks like a secret: a store that a caller opens may
+/// have any.
+pub(crate) fn shows_secret(url: &str) -> bool {
+    let Ok(parts) = Parts::of(url) else { return true };
+    let text = |part: &str| unescaped(&part.replace('+', " "));
+    let is_bad = |pair: &str| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        is_secret(&String::from_utf8_lossy(&text(key))) || has_secrets(&String::from_utf8_lossy(&text(value)))
+    };
+    parts.authority.contains('@') || parts.query.split('&').any(is_bad)
+}
+
 fn parse_options(scheme: &str, query: &str, known: &[&str]) -> Result<Vec<(String, String)>> {
-    /// A key that contains one of these would have a secret as its value.
-    const SECRETS: &[&str] = &["secret", "passw", "pwd", "token", "key", "credential", "signature", "sig", "sas"];
     let mut options: Vec<(String, String)> = vec![];
     // As in forms: a plus is a space.
     let text = |part: &str| decoded(&part.replace('+', " "));
@@ -190,8 +208,7 @@ fn parse_options(scheme: &str, query: &str, known: &[&str]) -> Result<Vec<(Strin
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (key, value) = (text(key)?, text(value)?);
         if !known.contains(&&*key) {
-            let small = key.to_ascii_lowercase();
-            let reason = match SECRETS.iter().any(|secret| small.contains(secret)) {
+            let reason = match is_secret(&key) {
                 true => format!(
                     "credentials are never in a URL (option {key:?}): they come from the environment or from a file"
                 ),

@@ -27,6 +27,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 use crate::io::{File, OneFile};
 
+pub(crate) use address::shows_secret;
 pub(crate) use confirm::confirm_unless;
 pub use confirm::{confirm, Confirmed};
 pub use open::{is_url, open};

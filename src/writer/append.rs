@@ -66,14 +66,6 @@ impl Writer {
         self.parts.or_when_full(first, || self.parts.append_runs(runs.clone(), sums), || sums.count)
     }
 
-    /// Returns the number of the type `name` in this log; a new name gets a new number. `content_type` is a MIME type
-    /// or empty, and is used only when the name is new. Fails as [`Self::append`] does when there is no room for a new
-    /// name, also with [`crate::FullDisk::Drop`].
-    pub fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
-        self.parts.health.check_call()?;
-        self.parts.patiently(|| self.parts.type_id(name, content_type))
-    }
-
     /// Appends an event that another log contained, before the next record: [`event::STARTED`], [`event::STOPPED`] or
     /// [`event::HEARTBEAT`], for programs that import logs. Events have no id.
     ///
@@ -414,20 +406,5 @@ impl Parts {
     fn too_long(&self, len: u64) -> Error {
         let most = self.options.record_max_bytes;
         Error::new(Kind::TooLarge, format!("a payload of {len} bytes; this log takes records of up to {most}"))
-    }
-
-    fn type_id(&self, name: &str, content_type: &str) -> Result<u32> {
-        if name.is_empty() || name.len() + content_type.len() > 4096 {
-            return Err(Error::invalid("a type's name is empty or, with its content type, over 4,096 bytes"));
-        }
-        if let Some(number) = self.filling.lock().number_of(name) {
-            return Ok(number);
-        }
-        let mut room = self.room()?;
-        // Another thread may have named it since.
-        if let Some(number) = room.number_of(name) {
-            return Ok(number);
-        }
-        room.name(name, content_type)
     }
 }

@@ -4,7 +4,6 @@
 //! or for the write stage. Therefore a record's id, its time and its type's number come only from a [`Room`], which
 //! exists when there is room and does not wait. A function that waits takes the lock and returns another one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::buffer::Buffer;
@@ -12,7 +11,8 @@ use super::pace::Pace;
 use super::span::{Rules, Span};
 use super::stage::{Stage, Work};
 use super::staging::Appenders;
-use crate::error::{Error, Kind, Result};
+use super::types::{Names, Types};
+use crate::error::{Error, Result};
 use crate::format::draft::NewEntry;
 use crate::io::clock::{Clock, Stopwatch};
 use crate::io::sync::{Mutex, MutexGuard};
@@ -44,25 +44,6 @@ pub(super) struct Filling {
     pub beat: i64,
 }
 
-/// Numbers of named types.
-struct Names {
-    numbers: HashMap<String, u32>,
-    /// All of them; each segment repeats them at its beginning.
-    known: Arc<Mutex<Vec<NamedType>>>,
-    /// The number of the next name. Neither it nor any above it is in use.
-    next: u32,
-}
-
-impl Names {
-    fn new(known: Arc<Mutex<Vec<NamedType>>>) -> Self {
-        let types = known.lock();
-        let next = types.iter().map(|named| named.number + 1).max().unwrap_or(FIRST_NAMED_TYPE);
-        let numbers = types.iter().map(|named| (named.name.clone(), named.number)).collect();
-        drop(types);
-        Names { numbers, known, next }
-    }
-}
-
 /// The writer's clock, read in each append.
 pub(super) enum Ticker {
     System(Stopwatch),
@@ -88,13 +69,7 @@ impl Ticker {
 }
 
 impl Filling {
-    pub fn new(
-        next_id: u64,
-        known: Arc<Mutex<Vec<NamedType>>>,
-        rules: Rules,
-        begun: (i64, u64),
-        clock: &Clock,
-    ) -> Self {
+    pub fn new(next_id: u64, known: Arc<Mutex<Types>>, rules: Rules, begun: (i64, u64), clock: &Clock) -> Self {
         let now = clock.now_ns();
         // The clock may have been corrected since the segment was begun.
         let begun = (rules.begun(begun.0, now), begun.1);
@@ -135,9 +110,9 @@ impl Filling {
         self.bytes
     }
 
-    /// The number of a named type.
-    pub fn number_of(&self, name: &str) -> Option<u32> {
-        self.names.numbers.get(name).copied()
+    /// The numbers of named types.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     #[inline(always)]
@@ -221,12 +196,12 @@ impl Filling {
 
     /// The number above those of all named types.
     pub fn types_end(&self) -> u32 {
-        self.names.next
+        self.names.end()
     }
 
     #[inline]
     pub fn check_type(&self, type_id: u32) -> Result<()> {
-        match type_id < FIRST_NAMED_TYPE || type_id < self.names.next {
+        match type_id < FIRST_NAMED_TYPE || type_id < self.names.end() {
             true => Ok(()),
             false => Err(refused_type(type_id)),
         }
@@ -279,9 +254,9 @@ impl<'a> Room<'a> {
         self.filling.next_id
     }
 
-    /// The number of a named type.
-    pub fn number_of(&self, name: &str) -> Option<u32> {
-        self.filling.number_of(name)
+    /// The numbers of named types.
+    pub fn names(&self) -> &Names {
+        &self.filling.names
     }
 
     /// Whether the next `count` records belong to a later segment.
@@ -320,19 +295,22 @@ impl<'a> Room<'a> {
         self.filling.push_event(type_id, (time, self.now), metadata, payload).map(drop)
     }
 
-    /// Gives a type that has no number the next one, and writes its name to the log.
-    pub fn name(&mut self, name: &str, content_type: &str) -> Result<u32> {
-        let number = self.filling.names.next;
-        if is_event(number) {
-            return Err(Error::new(Kind::TooLarge, "the log has 2^30 named types, and no number for another"));
+    /// Gives a type that has no number the next one, and writes it to the log, after its schema if the log has not got
+    /// that.
+    pub fn name(&mut self, wanted: &NamedType, schema: &[u8]) -> Result<u32> {
+        let (named, schema) = self.filling.names.next(wanted, schema)?;
+        let facts = named.to_facts();
+        let pairs = facts.as_metadata();
+        if let Some(schema) = &schema {
+            // Room for both: a type is not written without its schema, and a schema in vain is not either.
+            let about = schema.to_facts();
+            let about = about.as_metadata();
+            let metadata = about.as_bytes().len() + pairs.as_bytes().len();
+            self.buffer().reserve(2, schema.bytes.len(), metadata)?;
+            self.push_event(event::SCHEMA, self.now, about, &schema.bytes)?;
         }
-        let named = NamedType { number, name: name.to_owned(), content_type: content_type.to_owned() };
-        self.push_event(event::TYPE, self.now, named.to_facts().as_metadata(), &[])?;
-        let names = &mut self.filling.names;
-        names.numbers.insert(name.to_owned(), number);
-        names.next = number + 1;
-        names.known.lock().push(named);
-        Ok(number)
+        self.push_event(event::TYPE, self.now, pairs, &[])?;
+        Ok(self.filling.names.add(named, schema))
     }
 
     #[inline(always)]

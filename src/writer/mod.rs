@@ -43,6 +43,7 @@ mod sync;
 mod syncing;
 mod tick;
 mod turn;
+mod types;
 mod write;
 
 use std::any::Any;
@@ -170,7 +171,7 @@ impl Writer {
         let rolls = opened.target.can_roll();
         let compressor =
             || Compressor::new(options.codec, options.codec_level).map_err(|e| Error::io(&e, "set up the compressor"));
-        let types = Arc::new(Mutex::new(vec![]));
+        let types = Arc::new(Mutex::new(types::Types::new(options.schema_bytes())));
         let inherited = std::mem::take(&mut opened.inherited);
         let output = Output::begin(opened, compressor()?, &options, &rules, types.clone())?;
         let (last, mark, clock) = (output.next_id() - 1, output.mark.clone(), options.clock.clone());
@@ -273,7 +274,7 @@ fn facts(options: &WriterOptions) -> Facts {
         file_mode: options.file_mode,
         require: options.require.clone(),
         clock: options.clock.clone(),
-        fill_ahead: FillAhead { step: options.fill_ahead, limit: options.segment_bytes },
+        fill_ahead: FillAhead { step: options.filled_ahead(), limit: options.segment_bytes },
     }
 }
 

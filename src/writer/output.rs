@@ -7,6 +7,7 @@ use super::buffer::Buffer;
 use super::next_file::NextFile;
 use super::retired::Retired;
 use super::turn::{Mark, Step};
+use super::types::{Described, Types};
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::format::declaration::Hole;
@@ -14,7 +15,8 @@ use crate::format::draft::{Buffers, Draft, NewEntry};
 use crate::io::clock::Clock;
 use crate::io::sync::Mutex;
 use crate::log::{Behind, Prepared, Target};
-use crate::record::{check_metadata, MetadataBuf, NamedType};
+use crate::memory;
+use crate::record::{check_metadata, MetadataBuf};
 use crate::segment::{Appender, Block};
 
 /// Bytes of a block besides its payload, an upper bound for what matters to the size of a segment: header, a checksum a
@@ -32,8 +34,8 @@ pub(crate) struct Output {
     pub(super) clock: Clock,
     pub(super) segment_bytes: u64,
     pub(super) index_bytes: u64,
-    /// Named types, repeated at the start of each segment. Shared with the append stage, which adds to them.
-    pub(super) types: Arc<Mutex<Vec<NamedType>>>,
+    /// Named types and their schemas, repeated at the start of each segment. Shared with the append stage, which adds to them.
+    pub(super) types: Arc<Mutex<Types>>,
     /// The next segment's file, when a roll has created it and failed afterwards.
     pub(super) next: Option<Prepared>,
     /// The name of the next segment's file as the current segment states it, and the reason, when a roll failed after
@@ -94,7 +96,7 @@ impl Output {
     /// Writes an INDEX block if one is due.
     pub fn index_if_due(&mut self) -> Result<()> {
         match self.appender.index_is_due(self.index_bytes) {
-            true => self.appender.write_index(&self.types.lock()),
+            true => self.appender.write_index(self.types.lock().named()),
             false => Ok(()),
         }
     }
@@ -201,14 +203,26 @@ impl Output {
     }
 
     pub(super) fn write_events(&mut self, events: &[(u32, MetadataBuf)]) -> Result<()> {
+        self.write_events_with(events, &[])
+    }
+
+    /// Writes events, and after them some with payloads: all of them, or nothing and an error.
+    pub(super) fn write_events_with(&mut self, events: &[(u32, MetadataBuf)], others: &[Described]) -> Result<()> {
         let mut buffers = Buffers::default();
         let mut draft = Draft::new(self.appender.next_id(), &mut buffers, 0);
         let time = self.clock.now_ns();
         for (type_id, facts) in events {
-            push_event(&mut draft, &mut buffers, *type_id, facts, time)?;
+            push_event(&mut draft, &mut buffers, (*type_id, facts, 0), time)?;
+        }
+        let mut parts: Vec<&[u8]> = vec![];
+        for Described { type_id, facts, payload } in others {
+            push_event(&mut draft, &mut buffers, (*type_id, facts, payload.len()), time)?;
+            if !payload.is_empty() {
+                memory::push(&mut parts, payload)?;
+            }
         }
         buffers.settle();
-        self.append_one(&Block { draft: &draft, buffers: &buffers, parts: &[], compressed: None })
+        self.append_one(&Block { draft: &draft, buffers: &buffers, parts: &parts, compressed: None })
     }
 
     fn append_one(&mut self, block: &Block<'_>) -> Result<()> {
@@ -218,9 +232,14 @@ impl Output {
     }
 }
 
-fn push_event(draft: &mut Draft, buffers: &mut Buffers, type_id: u32, facts: &MetadataBuf, time: i64) -> Result<()> {
+fn push_event(
+    draft: &mut Draft,
+    buffers: &mut Buffers,
+    (type_id, facts, payload_len): (u32, &MetadataBuf, usize),
+    time: i64,
+) -> Result<()> {
     let pairs = facts.as_metadata().as_bytes();
     let metadata = (check_metadata(pairs)?, pairs);
-    draft.push(&NewEntry { type_id, time, metadata, payload_len: 0 }, buffers);
+    draft.push(&NewEntry { type_id, time, metadata, payload_len }, buffers);
     Ok(())
 }

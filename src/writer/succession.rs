@@ -8,13 +8,14 @@ use super::output::Output;
 use super::retired::Retired;
 use super::span::Rules;
 use super::turn::{Mark, Step, Turn};
+use super::types::Types;
 use crate::error::Result;
 use crate::format::codec::Compressor;
 use crate::format::declaration::{Hole, Predecessor};
 use crate::io::sync::Mutex;
 use crate::log::{Behind, Last, Left, Opened, Prepared};
 use crate::options::{SegmentFile, SegmentState, WriterOptions};
-use crate::record::{event, MetadataBuf, NamedType};
+use crate::record::{event, MetadataBuf};
 use crate::segment::{Appender, Written, LAST_STEP};
 
 /// The maintenance thread prepares the next file when an eighth of the segment is left, or this many bytes.
@@ -33,11 +34,12 @@ impl Output {
         compressor: Compressor,
         options: &WriterOptions,
         rules: &Rules,
-        types: Arc<Mutex<Vec<NamedType>>>,
+        types: Arc<Mutex<Types>>,
     ) -> Result<Self> {
-        let Opened { target, appender, types: known, cut, latest, written, behind, left_as_is, holes, lost_to, .. } =
-            opened;
-        types.lock().extend(known);
+        let Opened { target, appender, types: known, schemas, cut, latest, written, behind, .. } = opened;
+        let (left_as_is, holes, lost_to, lacks_types) =
+            (opened.left_as_is, opened.holes, opened.lost_to, opened.lacks_types);
+        types.lock().begin(known, schemas);
         let now = options.clock.now_ns();
         let begun = begun_by_now(&appender, rules, written, now);
         let mark = Arc::new(Mark::default());
@@ -88,7 +90,8 @@ impl Output {
             }
             _ => {
                 events.push((event::OPENED, MetadataBuf::new()));
-                output.write_events(&events)?;
+                let types = if lacks_types { output.types.lock().described() } else { vec![] };
+                output.write_events_with(&events, &types)?;
                 if left_as_is.is_none() {
                     // The segment was begun with them.
                     output.holes.clear();
@@ -154,7 +157,7 @@ impl Output {
             self.write_events(&[(event::ROTATE_NEXT, facts), (event::CLOSED, MetadataBuf::new())])?;
             self.announced = Some((next.name.clone(), reason.clone()));
         }
-        self.appender.finish(&self.types.lock())?;
+        self.appender.finish(self.types.lock().named())?;
         self.is_lost = lost.is_some();
         let step = lost.map_or_else(|| Step::Closed(self.file(&reason), self.left(next.sequence)), Step::Lost);
         self.steps.push(step);
@@ -243,12 +246,12 @@ impl Output {
         }
     }
 
-    /// Writes the events that begin a segment. The next writer learns the named types from them, so no record may come
-    /// before.
+    /// Writes the events that begin a segment. The next writer learns the named types and their schemas from them, so no
+    /// record may come before.
     pub fn write_opening(&mut self) -> Result<()> {
-        if let Some(mut events) = self.opening.clone() {
-            events.extend(self.types.lock().iter().map(|named| (event::TYPE, named.to_facts())));
-            self.write_events(&events)?;
+        if let Some(events) = self.opening.clone() {
+            let types = self.types.lock().described();
+            self.write_events_with(&events, &types)?;
             self.opening = None;
             self.appender.skip_to(self.skip_to);
         }
@@ -334,7 +337,7 @@ impl Output {
     }
 
     fn close_segment(&mut self) -> Result<()> {
-        self.appender.close(&self.types.lock())
+        self.appender.close(self.types.lock().named())
     }
 
     /// Releases the locks: another writer may then open the log.

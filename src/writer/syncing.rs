@@ -6,11 +6,13 @@ use super::health::Health;
 use super::positions::Positions;
 use crate::error::Result;
 use crate::io::sync::atomic::{AtomicU64, Ordering};
-use crate::io::sync::{yield_now, Epoch, Instant, Mutex, MutexGuard};
+use crate::io::sync::{wait_at_most, Condvar, Epoch, Instant, Mutex, MutexGuard};
 use crate::segment::Inherited;
 
 pub(super) struct Syncing {
     group: Mutex<Group>,
+    /// Wakes the thread that leads, when the last of those that it waits for has come.
+    complete: Condvar,
     /// Ends with each round.
     rounds: Epoch,
     /// Held while files are being synced: the segments that the first sync has to write anew before.
@@ -27,6 +29,8 @@ struct Group {
     led: bool,
     /// Threads that have begun to wait since the last round ended.
     waiting: u64,
+    /// The thread that leads sleeps until `expected` is reached.
+    gathers: bool,
     /// The appended position once all threads that the last round released have appended once more.
     expected: u64,
     /// How long the next round may wait for them.
@@ -53,6 +57,7 @@ impl Syncing {
     pub fn new(inherited: Vec<Inherited>) -> Self {
         Syncing {
             group: Mutex::default(),
+            complete: Condvar::default(),
             rounds: Epoch::default(),
             inherited: Mutex::new(inherited),
             noted: AtomicU64::new(0),
@@ -82,19 +87,29 @@ impl Syncing {
             }
             group.waiting += 1;
             let round = self.rounds.now();
+            let is_last = group.gathers && positions.appended() >= group.expected;
+            group.gathers &= !is_last;
             drop(group);
+            if is_last {
+                self.complete.notify_one();
+            }
             self.rounds.wait(round);
         };
         group.led = true;
-        let (expected, patience) = (group.expected, group.patience);
         drop(group);
         let mut round = Round { syncing: self, positions, begun: Instant::now(), came: None };
-        if positions.appended() < expected {
-            while positions.appended() < expected && round.begun.elapsed() < patience {
-                yield_now();
+        let mut group = self.group.lock();
+        if positions.appended() < group.expected {
+            // Asleep, not in a loop of yields: on a machine that is busy, each of those costs a time slice.
+            while positions.appended() < group.expected {
+                let Some(left) = group.patience.checked_sub(round.begun.elapsed()) else { break };
+                group.gathers = true;
+                wait_at_most(&self.complete, &mut group, left);
             }
-            (round.begun, round.came) = (Instant::now(), Some(positions.appended() >= expected));
+            group.gathers = false;
+            (round.begun, round.came) = (Instant::now(), Some(positions.appended() >= group.expected));
         }
+        drop(group);
         Ok(Some(round))
     }
 

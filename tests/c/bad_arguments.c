@@ -164,7 +164,7 @@ static void writer_options(const char *scratch) {
   REFUSED(o.full_disk_wait_ms = 1);
   REFUSED(o.full_disk = BINLOG_FULL_DISK_DROP; o.full_disk_wait_ms = 1);
   REFUSED(o.reserved[0] = 1);
-  REFUSED(o.reserved[3] = 1);
+  REFUSED(o.reserved[2] = 1);
   REFUSED(o.fill_ahead_bytes = (64u << 20) + 1);
   REFUSED(o.index_bytes = 4095);
   REFUSED(o.flags = 0x80000000u);

@@ -86,8 +86,31 @@ AT(binlog_writer_options, heartbeat_ms, 216);
 AT(binlog_writer_options, file_group, 224);
 AT(binlog_writer_options, ship, 232);
 AT(binlog_writer_options, fill_ahead_bytes, 240);
-AT(binlog_writer_options, reserved, 248);
-STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 32);
+AT(binlog_writer_options, schema_bytes, 248);
+AT(binlog_writer_options, reserved, 256);
+STATIC_CHECK(sizeof(((binlog_writer_options *)0)->reserved) == 24);
+
+SIZE(binlog_type_options, 72);
+AT(binlog_type_options, struct_size, 0);
+AT(binlog_type_options, name, 8);
+AT(binlog_type_options, content_type, 16);
+AT(binlog_type_options, encoding, 24);
+AT(binlog_type_options, message, 32);
+AT(binlog_type_options, schema, 40);
+AT(binlog_type_options, schema_len, 48);
+AT(binlog_type_options, reserved, 56);
+
+SIZE(binlog_type_info, 104);
+AT(binlog_type_info, type, 0);
+AT(binlog_type_info, reserved32, 4);
+AT(binlog_type_info, name, 8);
+AT(binlog_type_info, content_type, 16);
+AT(binlog_type_info, encoding, 24);
+AT(binlog_type_info, message, 32);
+AT(binlog_type_info, schema, 40);
+AT(binlog_type_info, schema_len, 48);
+AT(binlog_type_info, schema_sha256, 56);
+AT(binlog_type_info, reserved, 88);
 
 SIZE(binlog_reader_options, 120);
 AT(binlog_reader_options, struct_size, 0);
@@ -105,6 +128,23 @@ AT(binlog_reader_options, log, 80);
 AT(binlog_reader_options, open_store, 88);
 AT(binlog_reader_options, open_store_userdata, 96);
 AT(binlog_reader_options, reserved, 104);
+
+SIZE(binlog_plan_options, 64);
+AT(binlog_plan_options, struct_size, 0);
+AT(binlog_plan_options, target_bytes, 8);
+AT(binlog_plan_options, most, 16);
+AT(binlog_plan_options, reserved, 24);
+
+SIZE(binlog_split, 96);
+AT(binlog_split, token, 0);
+AT(binlog_split, location, 8);
+AT(binlog_split, first_id, 16);
+AT(binlog_split, last_id, 24);
+AT(binlog_split, records, 32);
+AT(binlog_split, bytes, 40);
+AT(binlog_split, first_time_ns, 48);
+AT(binlog_split, last_time_ns, 56);
+AT(binlog_split, reserved, 64);
 
 SIZE(binlog_loss, 88);
 AT(binlog_loss, path, 0);
@@ -399,6 +439,18 @@ AT(binlog_filter, metadata_count, 88);
 AT(binlog_filter, last, 96);
 AT(binlog_filter, reserved, 104);
 
+SIZE(binlog_table_options, 80);
+STATIC_CHECK(offsetof(binlog_table_options, columns) == 8);
+STATIC_CHECK(offsetof(binlog_table_options, flags) == 12);
+STATIC_CHECK(offsetof(binlog_table_options, metadata) == 16);
+STATIC_CHECK(offsetof(binlog_table_options, metadata_count) == 24);
+STATIC_CHECK(offsetof(binlog_table_options, batch_rows) == 32);
+STATIC_CHECK(offsetof(binlog_table_options, batch_bytes) == 40);
+STATIC_CHECK(offsetof(binlog_table_options, reserved) == 48);
+SIZE(struct ArrowSchema, 72);
+SIZE(struct ArrowArray, 80);
+SIZE(struct ArrowArrayStream, 40);
+
 SIZE(binlog_tail, 64);
 AT(binlog_tail, state, 0);
 AT(binlog_tail, reserved32, 4);
@@ -473,11 +525,13 @@ static void test(const char *scratch) {
   (void)scratch;
   CHECK_INIT(binlog_writer_options, binlog_writer_options_init);
   CHECK_INIT(binlog_reader_options, binlog_reader_options_init);
+  CHECK_INIT(binlog_plan_options, binlog_plan_options_init);
   CHECK_INIT(binlog_filter, binlog_filter_init);
   CHECK_INIT(binlog_roll_options, binlog_roll_options_init);
   CHECK_INIT(binlog_retention, binlog_retention_init);
   CHECK_INIT(binlog_required, binlog_required_init);
   CHECK_INIT(binlog_compress_options, binlog_compress_options_init);
+  CHECK_INIT(binlog_table_options, binlog_table_options_init);
   CHECK_INIT(binlog_ship_options, binlog_ship_options_init);
 
   /* version_number and version are the same: "major.minor.patch". */

@@ -93,7 +93,7 @@ static void wrong_options(const char *scratch) {
   static const char *const no_value[] = {"key", NULL};
   REFUSED(a.writer.flags = 0x80000000u);
   REFUSED(a.writer.reserved[0] = 1);
-  REFUSED(a.writer.reserved[3] = 1);
+  REFUSED(a.writer.reserved[2] = 1);
   REFUSED(a.writer.block_bytes = 1);
   REFUSED(a.writer.file_group = "no such group");
   REFUSED(a.writer.file_group = "");

@@ -21,9 +21,9 @@ CXX=${CXX:-c++}
 warnings="-Wall -Wextra -Wpedantic -Werror"
 system_libs="-lpthread -ldl -lm -Wl,--as-needed -lgcc_s -Wl,--no-as-needed"
 
-tests="layout round_trip appender area bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
-roll_arguments rolling ship_arguments compress ship ship_writer memory waiting"
-cpp_tests="wrapper wrapper_rolling wrapper_ship"
+tests="layout round_trip appender area types bad_arguments filters index packed closing_order threads fork live damage salvage open_paths
+roll_arguments rolling ship_arguments compress ship ship_writer memory waiting table splits"
+cpp_tests="wrapper wrapper_rolling wrapper_ship wrapper_table wrapper_splits"
 # Each example with its arguments; they run in a directory of their own.
 examples="quickstart gather counters find rolling tail migrate archive memory_store"
 cpp_examples="quickstart gather threads rolling tail migrate archive"
@@ -168,14 +168,14 @@ for std in c++17 c++20; do
   done
 done
 
-# Names without our prefix would clash with those of the programs that include the header.
+# Names without our prefix would clash with those of the programs that include the header; Arrow's own are under its guards.
 macros() { echo "$1" | $CC -x c -std=c99 -I"$include" -dM -E - | awk '{ print $2 }' | LC_ALL=C sort; }
 only_our_macros() {
   macros '#include <stddef.h>
 #include <stdint.h>' >"$work/macros"
-  ! macros '#include <binlog.h>' | LC_ALL=C comm -13 "$work/macros" - | grep -v '^BINLOG_'
+  ! macros '#include <binlog.h>' | LC_ALL=C comm -13 "$work/macros" - | grep -vE '^(BINLOG_|ARROW_(C_(DATA|STREAM)_INTERFACE|FLAG_(DICTIONARY_ORDERED|MAP_KEYS_SORTED|NULLABLE))$)'
 }
-check "binlog.h defines only BINLOG_*" only_our_macros
+check "binlog.h defines only BINLOG_* and the macros of the Arrow C interfaces" only_our_macros
 
 # The attributes that compilers see in a call, and a switch to turn them off.
 compiles() { $CC -std=c11 -O1 -Wall -Wextra -Werror -I"$include" "$@" -c -o /dev/null -x c - ; }
@@ -260,6 +260,13 @@ done
 for test in $cpp_tests; do
   [ -x "$work/$test-c++17-shared" ] && run_memcheck "$test" "$work/$test-c++17-shared"
 done
+
+# ------------------------------------------------------------------ what appenders share
+if [ -n "$have_valgrind" ]; then
+  # shellcheck disable=SC2086
+  build alone "$work/alone" shared $CC -std=c99 -O1 -g $warnings "$here/alone.c" &&
+    check "appenders lock nothing, and share no cache line that one of them writes" python3 "$here/alone.py" "$work/alone"
+fi
 
 # ------------------------------------------------------------------ the shared object
 exported() { nm -D --defined-only "$lib/libbinlog.so" | awk '{ print $NF }' | sed 's/@.*//' | LC_ALL=C sort -u; }

@@ -304,6 +304,37 @@ void finding(const std::string& log) {
   CHECK(binlog::rebuild_index(log) == 0);
 }
 
+void describing(const std::string& log) {
+  binlog::writer_options options;
+  options.schema_bytes = 100;
+  auto w = binlog::writer::open(log, options);
+  const std::string schema("\x0a\0\x7b", 3);
+  const binlog::type_options order{"order", "application/x-protobuf", "protobuf", "shop.Order", schema};
+  const auto type = w.type_of(order);
+  CHECK(type >= BINLOG_TYPE_NAMED && w.type_of(order) == type && w.type("order") == type);
+  auto other = order;
+  other.schema = {};
+  CHECK(w.type_of(other) == type + 1);
+  const std::string big(98, 'x');
+  other.schema = big;
+  CHECK(w.try_type_of(other).status() == BINLOG_E_TOO_LARGE);
+  other.name = std::string("a\0b", 3);
+  CHECK(w.try_type_of(other).status() == BINLOG_E_INVALID);
+  w.append(type, "x");
+  w.close();
+  const auto reader = binlog::reader::open(log);
+  auto cursor = reader.records();
+  const auto info = cursor.type_info(cursor.next()->type());
+  CHECK(info.type == type && info.name == "order" && info.content_type == "application/x-protobuf");
+  CHECK(info.encoding == "protobuf" && info.message == "shop.Order" && info.schema == schema);
+  CHECK(info.schema_sha256[0] != 0 || info.schema_sha256[1] != 0);
+  CHECK(cursor.try_type_info(1).status() == BINLOG_E_NOT_FOUND);
+  const auto types = reader.types();
+  CHECK(types.size() == 2 && types[0].schema == schema && types[1].schema.empty());
+  CHECK(types[1].schema_sha256 == decltype(info.schema_sha256){});
+  CHECK(binlog::reader().try_types().status() == BINLOG_E_INVALID);
+}
+
 // What a function for losses throws: the first id of its loss.
 struct from_on_loss {
   explicit from_on_loss(const binlog::loss& what) : first_id(what.first_id) {}
@@ -544,6 +575,7 @@ void test(const char* scratch) {
     reading(base + "/log");
     errors(base);
     finding(base + "/find");
+    describing(base + "/described");
     salvaging(base);
     following(base + "/follow");
     texts(base + "/texts");

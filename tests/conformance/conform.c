@@ -1,6 +1,6 @@
 /* The C program of the conformance suite: tests/conformance/README.md describes its commands.
 
-     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT */
+     conform read PATH [CONDITION]... | salvage PATH | types PATH | write DIR COUNT | stage DIR COUNT | tail DIR COUNT */
 #define _POSIX_C_SOURCE 200809L
 #include "describe.h"
 
@@ -133,6 +133,19 @@ static void read_filtered(const char *path, char **conditions, int count) {
   read_log(path, filter, 0);
 }
 
+static void on_type(void *text, const binlog_type_info *info) { put_type(text, info); }
+
+static void list_types(const char *path) {
+  struct text lines = {0};
+  binlog_reader *reader = NULL;
+  binlog_error *err = NULL;
+  check(binlog_reader_open(path, NULL, &reader, &err), err);
+  check(binlog_reader_types(reader, on_type, &lines, &err), err);
+  binlog_reader_close(reader);
+  printf("%.*s", (int)lines.len, lines.len == 0 ? "" : lines.bytes);
+  free(lines.bytes);
+}
+
 /* ---------------------------------------------------------------- writing */
 
 enum { RUN = 10, FLUSH = 100, SEGMENT = 1000, LONGEST = 700, METADATA = 128 };
@@ -166,7 +179,8 @@ static void make(struct run *run, size_t at, uint64_t i, uint32_t named) {
   run->records[at] = record;
 }
 
-static void append_run(binlog_writer *writer, const struct run *run, size_t n, int way) {
+/* Through the appender, unless it is NULL. */
+static void append_run(binlog_writer *writer, binlog_appender *appender, const struct run *run, size_t n, int way) {
   static uint64_t frames[RUN * (LONGEST + METADATA + 48) / 8]; /* frames begin at multiples of 8 */
   binlog_error *err = NULL;
   size_t len = 0;
@@ -177,18 +191,26 @@ static void append_run(binlog_writer *writer, const struct run *run, size_t n, i
     const binlog_slice parts[] = {{payload, third},
                                   {payload + third, half},
                                   {payload + third + half, record->len - third - half}};
-    if (way == 0) check(binlog_writer_append_record(writer, record, NULL, &err), err);
-    if (way == 1) check(binlog_writer_gather_record(writer, record, parts, 3, NULL, &err), err);
+    if (way == 0)
+      check(appender ? binlog_appender_append_record(appender, record, &err)
+                     : binlog_writer_append_record(writer, record, NULL, &err), err);
+    if (way == 1)
+      check(appender ? binlog_appender_gather_record(appender, record, parts, 3, &err)
+                     : binlog_writer_gather_record(writer, record, parts, 3, NULL, &err), err);
     if (way == 3) check(binlog_packed_put(frames, sizeof frames, &len, record), err);
   }
-  if (way == 2) check(binlog_writer_append_batch(writer, run->records, n, NULL, &err), err);
-  if (way == 3) check(binlog_writer_append_packed(writer, frames, len, NULL, &err), err);
+  if (way == 2)
+    check(appender ? binlog_appender_append_batch(appender, run->records, n, &err)
+                   : binlog_writer_append_batch(writer, run->records, n, NULL, &err), err);
+  if (way == 3)
+    check(appender ? binlog_appender_append_packed(appender, frames, len, &err)
+                   : binlog_writer_append_packed(writer, frames, len, NULL, &err), err);
 }
 
-static void write_log(const char *directory, uint64_t count) {
+static void write_log(const char *directory, uint64_t count, int staged) {
   static const char *const parameters[] = {"writer", "c"};
   static struct run run;
-  binlog_roll_options roll = {.struct_size = sizeof roll, .records = SEGMENT};
+  binlog_roll_options roll = {.struct_size = sizeof roll, .records = staged ? 0 : SEGMENT};
   binlog_writer_options options = {.struct_size = sizeof options,
                                    .name = "conform",
                                    .content_type = "application/x-conform",
@@ -196,19 +218,22 @@ static void write_log(const char *directory, uint64_t count) {
                                    .parameter_count = 1,
                                    .roll = &roll};
   binlog_writer *writer = NULL;
+  binlog_appender *appender = NULL;
   binlog_error *err = NULL;
   binlog_position before, after;
   uint32_t named = 0;
   check(binlog_writer_open(directory, &options, &writer, &err), err);
   check(binlog_writer_type(writer, "conform.named", "text/plain", &named, &err), err);
   check(binlog_writer_position(writer, &before, &err), err);
+  if (staged) check(binlog_appender_open(writer, NULL, &appender, &err), err);
   for (uint64_t done = 0; done < count;) {
     size_t n = 0;
     for (; n < RUN && done + n < count; n++) make(&run, n, before.appended_id + done + n + 1, named);
-    append_run(writer, &run, n, (int)(done / RUN % 4));
+    append_run(writer, appender, &run, n, (int)(done / RUN % 4));
     done += n;
     if (done % FLUSH == 0) check(binlog_writer_flush(writer, &err), err);
   }
+  if (staged) check(binlog_appender_close(appender, NULL, &err), err);
   check(binlog_writer_position(writer, &after, &err), err);
   check(binlog_writer_close(writer, &err), err);
   if (after.appended_id != before.appended_id + count)
@@ -266,12 +291,16 @@ int main(int argc, char **argv) {
     read_filtered(argv[2], argv + 3, argc - 3);
   else if (argc == 3 && strcmp(command, "salvage") == 0)
     read_log(argv[2], everything, 1);
+  else if (argc == 3 && strcmp(command, "types") == 0)
+    list_types(argv[2]);
   else if (argc == 4 && strcmp(command, "write") == 0)
-    write_log(argv[2], (uint64_t)number_of(argv[3]));
+    write_log(argv[2], (uint64_t)number_of(argv[3]), 0);
+  else if (argc == 4 && strcmp(command, "stage") == 0)
+    write_log(argv[2], (uint64_t)number_of(argv[3]), 1);
   else if (argc == 4 && strcmp(command, "tail") == 0)
     tail_log(argv[2], (uint64_t)number_of(argv[3]));
   else
-    fail("conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT");
+    fail("conform read PATH [CONDITION]... | salvage PATH | types PATH | write|stage|tail DIR COUNT");
   if (fflush(stdout) != 0 || ferror(stdout)) fail("the output cannot be written");
   return 0;
 }

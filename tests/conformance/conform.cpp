@@ -1,6 +1,6 @@
 /* The C++ program of the conformance suite: tests/conformance/README.md describes its commands.
 
-     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT */
+     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | stage DIR COUNT | tail DIR COUNT */
 #include <binlog.hpp>
 
 #include <algorithm>
@@ -229,7 +229,9 @@ struct numbered {
   numbered(numbered&&) = default;
 };
 
-void gather(binlog::writer& writer, const numbered& one) {
+/* What follows is the same for a writer and an appender. */
+template <class Writer>
+void gather(Writer& writer, const numbered& one) {
   const std::size_t len = one.payload.size(), third = len / 3, half = (len - third) / 2;
   const std::uint8_t* data = one.payload.data();
   binlog::record head = one.record;
@@ -237,7 +239,8 @@ void gather(binlog::writer& writer, const numbered& one) {
   writer.gather(head, {{data, third}, {data + third, half}, {data + third + half, len - third - half}});
 }
 
-void append(binlog::writer& writer, const std::vector<numbered>& run, std::uint64_t way) {
+template <class Writer>
+void append(Writer& writer, const std::vector<numbered>& run, std::uint64_t way) {
   binlog::batch batch;
   binlog::packed packed;
   for (const numbered& one : run) {
@@ -250,23 +253,30 @@ void append(binlog::writer& writer, const std::vector<numbered>& run, std::uint6
   if (way == 3) writer.append_packed(packed);
 }
 
-void write_log(const std::string& directory, std::uint64_t count) {
+void write_log(const std::string& directory, std::uint64_t count, bool staged) {
   binlog::writer_options options;
   options.name = "conform";
   options.content_type = "application/x-conform";
   options.parameters = {{"writer", "cpp"}};
-  options.roll.records = segment_records;
+  if (!staged) options.roll.records = segment_records;
   auto writer = binlog::writer::open(directory, options);
   const std::uint32_t named = writer.type("conform.named", "text/plain");
   const std::uint64_t before = writer.position().appended_id;
+  binlog::appender appender;
+  if (staged) appender = binlog::appender::open(writer);
   for (std::uint64_t done = 0; done < count;) {
     std::vector<numbered> run;
     const std::uint64_t first = before + done + 1;
     while (run.size() < run_records && done + run.size() < count) run.emplace_back(first + run.size(), named);
-    append(writer, run, done / run_records % 4);
+    const std::uint64_t way = done / run_records % 4;
+    if (staged)
+      append(appender, run, way);
+    else
+      append(writer, run, way);
     done += run.size();
     if (done % flush_records == 0) writer.flush();
   }
+  if (staged) appender.close();
   const std::uint64_t after = writer.position().appended_id;
   writer.close();
   if (after != before + count)
@@ -301,14 +311,37 @@ void tail_log(const std::string& directory, std::uint64_t count) {
   }
 }
 
+std::string hex_of(const void* bytes, std::size_t len) {
+  std::string out;
+  for (std::size_t i = 0; i < len; i++) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", static_cast<const std::uint8_t*>(bytes)[i]);
+    out += digits;
+  }
+  return quoted(out);
+}
+
+void list_types(const std::string& path) {
+  for (const binlog::type_info& info : binlog::reader::open(path).types()) {
+    std::cout << "{\"content_type\":" << quoted(info.content_type) << ",\"encoding\":" << quoted(info.encoding)
+              << ",\"message\":" << quoted(info.message) << ",\"name\":" << quoted(info.name);
+    if (!info.schema.empty()) std::cout << ",\"schema\":" << hex_of(info.schema.data(), info.schema.size());
+    if (info.schema_sha256 != decltype(info.schema_sha256){})
+      std::cout << ",\"schema_sha256\":" << hex_of(info.schema_sha256.data(), info.schema_sha256.size());
+    std::cout << ",\"type\":" << info.type << "}\n";
+  }
+}
+
 void run(const std::vector<std::string>& words) {
   const std::string command = words.empty() ? "" : words[0];
   if (words.size() >= 2 && command == "read")
     return read_log(words[1], filter_of({words.begin() + 2, words.end()}), false);
   if (words.size() == 2 && command == "salvage") return read_log(words[1], {}, true);
-  if (words.size() == 3 && command == "write") return write_log(words[1], std::stoull(words[2]));
+  if (words.size() == 2 && command == "types") return list_types(words[1]);
+  if (words.size() == 3 && command == "write") return write_log(words[1], std::stoull(words[2]), false);
+  if (words.size() == 3 && command == "stage") return write_log(words[1], std::stoull(words[2]), true);
   if (words.size() == 3 && command == "tail") return tail_log(words[1], std::stoull(words[2]));
-  throw std::runtime_error("conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT");
+  throw std::runtime_error("conform read PATH [CONDITION]... | salvage PATH | types PATH | write|stage|tail DIR COUNT");
 }
 
 }  // namespace

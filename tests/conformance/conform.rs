@@ -1,6 +1,6 @@
 //! The Rust program of the conformance suite: `tests/conformance/README.md` describes its commands.
 //!
-//!     conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT
+//!     conform read PATH [CONDITION]... | salvage PATH | types PATH | write DIR COUNT | stage DIR COUNT | tail DIR COUNT
 
 mod describe;
 
@@ -11,8 +11,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use binlog::rolling::RollOptions;
-use binlog::{Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
-use describe::{describe_filtered, describe_salvaged, next, one_line_each, Described};
+use binlog::{Appender, Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderOptions, Writer, WriterOptions};
+use describe::{describe_filtered, describe_salvaged, describe_type, next, one_line_each, Described};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -22,9 +22,11 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["read", path, ref conditions @ ..] => read(Path::new(path), conditions),
         ["salvage", path] => print(&one_line_each(&describe_salvaged(Path::new(path)))),
+        ["types", path] => types(Path::new(path)),
         ["write", dir, count] => count.parse().map_err(Into::into).and_then(|count| write(Path::new(dir), count)),
+        ["stage", dir, count] => count.parse().map_err(Into::into).and_then(|count| stage(Path::new(dir), count)),
         ["tail", dir, count] => count.parse().map_err(Into::into).and_then(|count| tail(Path::new(dir), count)),
-        _ => Err("conform read PATH [CONDITION]... | salvage PATH | write DIR COUNT | tail DIR COUNT".into()),
+        _ => Err("conform read PATH [CONDITION]... | salvage PATH | types PATH | write|stage|tail DIR COUNT".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,6 +58,11 @@ fn read(path: &Path, conditions: &[&str]) -> Outcome {
         }
     }
     print(&one_line_each(&describe_filtered(path, &filter)))
+}
+
+fn types(path: &Path) -> Outcome {
+    let types = Reader::open(path, ReaderOptions::default())?.types()?;
+    print(&types.iter().map(|info| format!("{}\n", describe_type(info))).collect::<String>())
 }
 
 fn print(text: &str) -> Outcome {
@@ -100,46 +107,72 @@ impl Numbered {
             payload: &self.payload,
         }
     }
+
+    /// The record without its payload.
+    fn head(&self) -> NewRecord<'_> {
+        NewRecord { payload: b"", ..self.record() }
+    }
+
+    fn parts(&self) -> [&[u8]; 3] {
+        let (first, rest) = self.payload.split_at(self.payload.len() / 3);
+        let (second, third) = rest.split_at(rest.len() / 2);
+        [first, second, third]
+    }
 }
 
 fn write(dir: &Path, count: u64) -> Outcome {
+    let writer = open(dir, Some(SEGMENT))?;
+    append(&writer, count, |way, run| match way {
+        0 => run.iter().try_for_each(|one| writer.append_record(&one.record()).map(drop)),
+        1 => run.iter().try_for_each(|one| writer.gather_record(&one.head(), &one.parts()).map(drop)),
+        // Packed frames are for other languages: here they are a batch like any other.
+        _ => writer.append_batch(run.iter().map(Numbered::record)).map(drop),
+    })?;
+    Ok(writer.close()?)
+}
+
+fn stage(dir: &Path, count: u64) -> Outcome {
+    let writer = open(dir, None)?;
+    let mut appender: Appender = writer.appender()?;
+    append(&writer, count, |way, run| match way {
+        0 => run.iter().try_for_each(|one| appender.append_record(&one.record()).map(drop)),
+        1 => run.iter().try_for_each(|one| appender.gather_record(&one.head(), &one.parts()).map(drop)),
+        _ => appender.append_batch(run.iter().map(Numbered::record)).map(drop),
+    })?;
+    Ok(writer.close()?)
+}
+
+fn open(dir: &Path, segment_records: Option<u64>) -> binlog::Result<Writer> {
     let options = WriterOptions {
         name: "conform".into(),
         content_type: "application/x-conform".into(),
         parameters: [("writer".to_owned(), "rust".to_owned())].into(),
-        roll: RollOptions { records: Some(SEGMENT), ..RollOptions::default() },
+        roll: RollOptions { records: segment_records, ..RollOptions::default() },
         ..WriterOptions::default()
     };
-    let writer = Writer::open(dir, options)?;
+    Writer::open(dir, options)
+}
+
+/// Appends so many records, each run of them in the next way.
+fn append(writer: &Writer, count: u64, mut each: impl FnMut(u64, &[Numbered]) -> binlog::Result<()>) -> Outcome {
     let named = writer.type_id("conform.named", "text/plain")?;
     let before = writer.position()?.appended;
     let mut done = 0;
     while done < count {
         let run: Vec<Numbered> =
             (done..count.min(done + RUN)).map(|at| Numbered::new(before + at + 1, named)).collect();
-        match done / RUN % 4 {
-            0 => run.iter().try_for_each(|one| writer.append_record(&one.record()).map(|_| ()))?,
-            1 => run.iter().try_for_each(|one| gather(&writer, one))?,
-            // Packed frames are for other languages: here they are a batch like any other.
-            _ => writer.append_batch(run.iter().map(Numbered::record)).map(|_| ())?,
-        }
+        each(done / RUN % 4, &run)?;
         done += run.len() as u64;
         if done.is_multiple_of(FLUSH) {
             writer.flush()?;
         }
     }
+    writer.flush()?;
     let position = writer.position()?.appended;
-    writer.close()?;
     match position == before + count {
         true => Ok(()),
         false => Err(format!("the last id is {position} after {count} records behind {before}").into()),
     }
-}
-
-fn gather(writer: &Writer, one: &Numbered) -> binlog::Result<()> {
-    let (first, rest) = one.payload.split_at(one.payload.len() / 3);
-    let (second, third) = rest.split_at(rest.len() / 2);
-    writer.gather_record(&NewRecord { payload: b"", ..one.record() }, &[first, second, third]).map(|_| ())
 }
 
 fn tail(dir: &Path, count: u64) -> Outcome {

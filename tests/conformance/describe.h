@@ -174,6 +174,39 @@ static void put_record(struct text *text, const binlog_record *record, const bin
 /* The key of the pair at a[0] and that at b[0]. */
 static int by_key(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
+static void put_hex(struct text *text, const void *bytes, size_t len) {
+  char digits[3];
+  put_text(text, "\"");
+  for (size_t i = 0; i < len; i++) {
+    snprintf(digits, sizeof digits, "%02x", ((const uint8_t *)bytes)[i]);
+    put_text(text, digits);
+  }
+  put_text(text, "\"");
+}
+
+static void put_type(struct text *text, const binlog_type_info *info) {
+  static const uint8_t none[sizeof info->schema_sha256];
+  put_text(text, "{\"content_type\":");
+  put_string(text, info->content_type, strlen(info->content_type));
+  put_text(text, ",\"encoding\":");
+  put_string(text, info->encoding, strlen(info->encoding));
+  put_text(text, ",\"message\":");
+  put_string(text, info->message, strlen(info->message));
+  put_text(text, ",\"name\":");
+  put_string(text, info->name, strlen(info->name));
+  if (info->schema != NULL) {
+    put_text(text, ",\"schema\":");
+    put_hex(text, info->schema, info->schema_len);
+  }
+  if (memcmp(info->schema_sha256, none, sizeof none) != 0) {
+    put_text(text, ",\"schema_sha256\":");
+    put_hex(text, info->schema_sha256, sizeof none);
+  }
+  put_text(text, ",\"type\":");
+  put_unsigned(text, info->type);
+  put_text(text, "}\n");
+}
+
 static void put_segment(struct text *text, const binlog_segment *segment) {
   put_text(text, "{\"content_type\":");
   put_string(text, segment->content_type, strlen(segment->content_type));

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use binlog::{event, Cursor, Error, Filter, Loss, Metadata, Reader, ReaderMode, ReaderOptions, Record, Tail};
+use binlog::{event, Cursor, Error, Filter, Loss, Metadata, Reader, ReaderMode, ReaderOptions, Record, Tail, TypeInfo};
 use serde_json::{json, Value};
 
 /// Payloads up to this length are in the JSON in hex, longer ones as their CRC-32.
@@ -25,7 +25,7 @@ fn describe(record: &Record<'_>) -> Value {
         "length": record.payload_len,
     });
     if record.payload.len() <= HEX {
-        out["hex"] = record.payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        out["hex"] = hex(record.payload).into();
     } else {
         out["crc32"] = crc32fast::hash(record.payload).into();
     }
@@ -38,6 +38,30 @@ fn event_name(record: &Record<'_>) -> Option<&'static str> {
 
 fn pairs(metadata: Metadata<'_>) -> Vec<(&str, &str)> {
     metadata.into_iter().collect()
+}
+
+/// What the log says of a named type.
+pub fn describe_type(info: &TypeInfo) -> Value {
+    let mut out = json!({
+        "content_type": info.content_type,
+        "encoding": info.encoding,
+        "message": info.message,
+        "name": info.name,
+        "type": info.number,
+    });
+    for (key, bytes) in [
+        ("schema", info.schema.as_ref().map(|schema| &schema[..])),
+        ("schema_sha256", info.schema_sha256.as_ref().map(|sum| &sum[..])),
+    ] {
+        if let Some(bytes) = bytes {
+            out[key] = hex(bytes).into();
+        }
+    }
+    out
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A record of a cursor, or one of the library's events.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use binlog::compression::{CompressOptions, Whole};
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
 use binlog::rolling::{Period, RollOptions};
-use binlog::{Codec, FullDisk, Lag, MetadataBuf, NewRecord, ReaderOptions, Writer, WriterOptions, FIRST_NAMED_TYPE};
+use binlog::{
+    Codec, FullDisk, Lag, MetadataBuf, NewRecord, ReaderOptions, TypeOptions, Writer, WriterOptions, FIRST_NAMED_TYPE,
+};
 
 use crate::common::time::{Time, HOUR, MINUTE, SECOND};
 use crate::common::{layout, noise, payload};
@@ -29,6 +31,7 @@ pub fn write_all(at: &Path) {
     write_removed(at);
     write_damaged(at);
     write_compressed(at);
+    write_schemas(at);
 }
 
 fn options(codec: Codec) -> WriterOptions {
@@ -524,6 +527,44 @@ fn write_events(at: &Path) {
     put(&writer, FIRST_NAMED_TYPE, 6, &[], b"six");
     writer.close().unwrap();
     export(&memory, &at.join("events"));
+}
+
+/// Types with encodings, messages and schemas: two of one name, one without a schema, one that is named in the second
+/// segment. The second segment is compressed; the third is by another writer.
+fn write_schemas(at: &Path) {
+    let path = at.join("schemas");
+    let open = || Writer::open(&path, named("schemas", Codec::None)).unwrap();
+    let of = |schema: &'static str| TypeOptions {
+        name: "point",
+        content_type: "avro/binary",
+        encoding: "avro",
+        message: "Point",
+        schema: schema.as_bytes(),
+    };
+    let x = of(r#"{"type":"record","name":"Point","fields":[{"name":"x","type":"int"}]}"#);
+    let x_s =
+        of(r#"{"type":"record","name":"Point","fields":[{"name":"x","type":"int"},{"name":"s","type":"string"}]}"#);
+    let late = TypeOptions { name: "späte", message: "späte", ..x };
+    let pack = TypeOptions { name: "pack", encoding: "msgpack", ..TypeOptions::default() };
+    let put_of = |writer: &Writer, of: &TypeOptions<'_>, payload: &[u8]| {
+        put(writer, writer.type_of(of).unwrap(), 5, &[], payload);
+    };
+    let writer = open();
+    put_of(&writer, &x, b"\x0d");
+    put_of(&writer, &x_s, b"\x0d\x04ab");
+    put_of(&writer, &pack, b"\x81\xa1k\xc0");
+    writer.roll().unwrap();
+    put_of(&writer, &x_s, b"\x0f\x00");
+    put_of(&writer, &late, b"\x11");
+    writer.close().unwrap();
+    let writer = open();
+    writer.roll().unwrap();
+    put_of(&writer, &late, b"\x13");
+    put_of(&writer, &x, b"not of the schema");
+    writer.close().unwrap();
+    fs::remove_file(path.join("schemas.lock")).unwrap();
+    let second = path.join("schemas.0000000002.binlog");
+    binlog::compression::compress(second, &CompressOptions::default()).unwrap();
 }
 
 /// Copies all files but those that only show that there was a writer.

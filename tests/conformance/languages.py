@@ -3,7 +3,9 @@
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +39,8 @@ class Program:
     writer: str
     # Whether it has the command `salvage` and takes conditions, which bindings test by themselves.
     has_extras: bool = True
+    # Whether it has the command `stage`: the language has appenders.
+    has_appenders: bool = True
     # Whether it is another build of a program that exists already: it reads and writes, but follows no writer.
     is_variant: bool = False
     environment: dict = field(default_factory=dict)
@@ -107,6 +111,17 @@ def go(work):
     return Program("Go", [program], "go", environment={"LD_LIBRARY_PATH": str(prefix)})
 
 
+def python(work):
+    wheels = sorted((ROOT / "bindings/python/target/wheels").glob("libbinlog-*-abi3-*.whl"))
+    if len(wheels) != 1:
+        raise Failure("bindings/python/target/wheels has no wheel, or several: `make python` builds it")
+    packages = work / "python-packages"
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        wheel.extractall(packages)
+    return Program("Python", [sys.executable, HERE / "conform.py"], "python", has_appenders=False,
+                   environment={"PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"})
+
+
 def has_sanitizers(compiler):
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "empty.c"
@@ -127,7 +142,7 @@ def build_all(work, note):
                    compiled("C++ (sanitized)", "conform.cpp", cxx, "cpp", ["-std=c++17", "-O1", *SANITIZE], True)]
     else:
         note(f"{cc[0]} has no AddressSanitizer: nothing is run with it")
-    for language, maker in [("java", java), ("go", go)]:
+    for language, maker in [("java", java), ("go", go), ("python", python)]:
         if (ROOT / "bindings" / language).is_dir():
             makers.append(maker)
         else:

@@ -6,6 +6,7 @@ tests/conformance/README.md lists the checks. Prints one line per check, and at 
 1 if any failed. Needs only the standard library, and the built library in target/release (or in BINLOG_LIB_DIR).
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -65,6 +66,32 @@ def salvaged_files(programs):
             if program.has_extras:
                 yield f"{program.name} salvages {log.name}", read_as(program, log, wanted, "salvage")
         yield f"the command salvages {log.name}", command_reads(log, json.loads(wanted), "--salvage")
+
+
+def described_types(programs):
+    """The types as the TYPE events of the golden file's JSON describe them, with schemas of the stated checksums."""
+    def described(log, events):
+        types = {}
+        for facts in (dict(event["metadata"]) for event in events if event["event"] == "TYPE"):
+            known = {"content_type": facts["content_type"], "encoding": facts.get("encoding", ""),
+                     "message": facts.get("message", ""), "name": facts["name"], "type": int(facts["id"])}
+            types[known["type"]] = {**known, **({"schema_sha256": facts["schema"]} if "schema" in facts else {})}
+        for program in programs:
+            shown = [json.loads(line) for line in program.run("types", log).splitlines()]
+            for info in shown:
+                if ("schema" in info) != ("schema_sha256" in info):
+                    raise Failure(f"{program.name} has no schema for {info}")
+                schema = bytes.fromhex(info.pop("schema", ""))
+                if info.get("schema_sha256", hashlib.sha256(schema).hexdigest()) != hashlib.sha256(schema).hexdigest():
+                    raise Failure(f"{program.name}: another schema in {info}")
+            if shown != [types[number] for number in sorted(types)]:
+                raise Failure(f"{program.name} says {shown}\ninstead of {sorted(types.items())}")
+
+    for path in sorted(GOLDEN.glob("*.json")):
+        seen = json.loads(path.read_text("utf-8"))
+        if "error" not in seen["end"]:
+            log = path.with_suffix("")
+            yield f"all describe the types of {log.name}", lambda log=log, seen=seen: described(log, seen["events"])
 
 
 def selected_records(programs):
@@ -181,8 +208,15 @@ def cross_writing(programs, work):
                     for first in range(0, COUNT, expected.SEGMENT)]
         check_log(programs, log, COUNT, segments)
 
+    def stage_and_read(writer):
+        log = work / f"staged by {writer.name}"
+        writer.run("stage", log, COUNT)
+        check_log(programs, log, COUNT, [expected.segment(1, 1, writer.writer)])
+
     for writer in programs:
         yield f"all read what {writer.name} writes", lambda writer=writer: write_and_read(writer)
+        if writer.has_appenders:
+            yield f"all read what {writer.name} writes by an appender", lambda writer=writer: stage_and_read(writer)
 
 
 def shared_log(programs, work):
@@ -248,7 +282,7 @@ def main():
         print("languages: " + ", ".join([*(program.name for program in programs), "and the command"]), flush=True)
         originals = [program for program in programs if not program.is_variant]
         checks = [*following(originals, work), *cross_writing(programs, work), *shared_log(originals, work),
-                  *golden_files(programs), *salvaged_files(programs), *selected_records(programs),
+                  *golden_files(programs), *salvaged_files(programs), *described_types(programs), *selected_records(programs),
                   *other_paths(originals, work), *cut_files(programs, work), *older_files(programs),
                   *situations(originals, work)]
         failed = 0

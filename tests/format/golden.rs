@@ -108,6 +108,35 @@ fn the_golden_files_hold_every_event_codec_and_end() {
     assert_eq!(ends, expected.map(str::to_owned).into());
 }
 
+#[test]
+fn the_golden_types_have_their_schemas_in_each_segment_of_the_log() {
+    let log = golden().join("schemas");
+    let told = |reader: &Reader| -> Vec<String> {
+        let one = |info: &binlog::TypeInfo| {
+            let schema = info.schema.as_ref().map(|schema| String::from_utf8(schema.to_vec()).unwrap());
+            format!("{} {} {} {}", info.name, info.encoding, info.message, schema.unwrap_or_default())
+        };
+        reader.types().unwrap().iter().map(one).collect()
+    };
+    let x = r#"{"type":"record","name":"Point","fields":[{"name":"x","type":"int"}]}"#;
+    let x_s = r#"{"type":"record","name":"Point","fields":[{"name":"x","type":"int"},{"name":"s","type":"string"}]}"#;
+    let all = [
+        format!("point avro Point {x}"),
+        format!("point avro Point {x_s}"),
+        "pack msgpack  ".to_owned(),
+        format!("späte avro späte {x}"),
+    ];
+    let reader = Reader::open(&log, ReaderOptions::default()).unwrap();
+    assert_eq!(told(&reader), all);
+    for (path, many) in reader.paths().iter().zip([3, 4, 4]) {
+        let alone = reader.only(path, binlog::ReaderMode::Strict).unwrap();
+        assert_eq!(told(&alone), all[..many], "{}", path.display());
+    }
+    // The one that was put together by hand.
+    let by_hand = Reader::open(golden().join("schema.binlog"), ReaderOptions::default()).unwrap();
+    assert_eq!(told(&by_hand), [r#"order json Order {"type":"object"}"#]);
+}
+
 /// Lines of offset, bytes and what they are.
 #[test]
 fn the_example_of_the_page_is_a_golden_file_byte_for_byte() {

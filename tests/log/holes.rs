@@ -308,6 +308,29 @@ fn a_segment_that_was_never_durable_and_lost_its_beginning_is_named_as_a_whole_a
 }
 
 #[test]
+fn a_segment_that_lost_its_beginning_is_passed_over_in_a_log_of_any_number_of_segments() {
+    for behind in [60, 62, 63, 64, 90] {
+        let (log, _) = killed(0);
+        change(&log, FIRST, |bytes| bytes[..4096].fill(0));
+        continues(&log, 10);
+        let writer = open(&log).unwrap();
+        for _ in 0..behind {
+            append(&writer, 1);
+            writer.roll().unwrap();
+        }
+        writer.close().unwrap();
+        for newest_first in [false, true] {
+            let seen = read_as(&log, ReaderMode::Prefix, &Filter { newest_first, ..Filter::default() });
+            let mut ids = seen.ids;
+            ids.sort_unstable();
+            assert_eq!((ids, seen.losses.len()), ((10..=10 + behind).collect(), 1), "{behind}: {:?}", seen.end);
+            assert_eq!(seen.losses[0].ids, Some((1, 9)), "{behind}");
+            assert_eq!(seen.end.unwrap(), TailState::Closed, "{behind}");
+        }
+    }
+}
+
+#[test]
 fn a_segment_without_a_beginning_that_was_durable_is_refused() {
     for is_noted in [false, true] {
         let (log, _) = killed(2);

@@ -17,7 +17,7 @@ use binlog::hooks::{Hook, Hooks, SegmentFile};
 use binlog::rolling::RollOptions;
 use binlog::{
     event, Appender, AppenderOptions, Clock, Filter, FullDisk, Kind, Lag, NewRecord, Reader, ReaderMode, ReaderOptions,
-    Writer, WriterOptions,
+    TypeOptions, Writer, WriterOptions,
 };
 use disk::{Disk, Faults};
 use shuttle::rand::{thread_rng, Rng};
@@ -138,7 +138,13 @@ fn work(writer: &Writer, returned: &Returned, thread: u64, scenario: Scenario) -
             }
             6..=7 => {
                 let name = NAMES[dice.gen_range(0..NAMES.len())];
-                if let Ok(number) = writer.type_id(name, "") {
+                // Of some names by all that they say, of the others by the name alone.
+                let schema = name.as_bytes();
+                let number = match name.len() % 2 {
+                    0 => writer.type_id(name, ""),
+                    _ => writer.type_of(&TypeOptions { name, encoding: "x", schema, ..TypeOptions::default() }),
+                };
+                if let Ok(number) = number {
                     returned.numbers.lock().unwrap().entry(name).or_default().insert(number);
                     let payload = payload(11);
                     one(returned, writer.append(number, &payload), number, &payload);
@@ -250,6 +256,8 @@ fn check(disk: &Disk, returned: &Returned, closed: Result<(), (Kind, String)>) {
     let mut staged: BTreeSet<u64> = returned.staged.lock().unwrap().iter().copied().collect();
     let all_staged = staged.len() as u64;
     let (mut last, mut names, mut last_of) = (0, BTreeMap::new(), BTreeMap::new());
+    // Those that the segment has so far.
+    let mut schemas: BTreeSet<Vec<u8>> = BTreeSet::new();
     loop {
         let record = match cursor.next() {
             Ok(Some(record)) => record,
@@ -259,8 +267,15 @@ fn check(disk: &Disk, returned: &Returned, closed: Result<(), (Kind, String)>) {
         if record.type_id == event::TYPE {
             let number: u32 = record.metadata.get("id").unwrap().parse().unwrap();
             let name = record.metadata.get("name").unwrap().to_owned();
+            if name.len() % 2 == 1 {
+                assert!(schemas.contains(name.as_bytes()), "the segment has no schema of {name} before the type");
+            }
             let before = names.insert(number, name.clone());
             assert!(before.is_none() || before.as_ref() == Some(&name), "{number} is both {before:?} and {name:?}");
+        } else if record.type_id == event::ROTATE_PREV {
+            schemas.clear();
+        } else if record.type_id == event::SCHEMA {
+            schemas.insert(record.payload.to_vec());
         } else if !record.is_event() {
             last += 1;
             assert_eq!(record.id, last, "ids neither repeat nor skip");

@@ -308,7 +308,7 @@ fn a_log_that_is_being_written_does_not_keep_a_cursor_from_the_log_behind_it() {
 #[test]
 fn a_reader_that_follows_a_crashed_log_reads_the_space_after_its_blocks_once() {
     let directory = MemoryDirectory::new();
-    let options = WriterOptions { fill_ahead: 1 << 20, ..WriterOptions::default() };
+    let options = WriterOptions { fill_ahead: Some(1 << 20), ..WriterOptions::default() };
     let writer = Writer::open(Arc::new(directory.clone()), options.clone()).unwrap();
     append(&writer, 1..=200);
     writer.flush().unwrap();

@@ -390,7 +390,8 @@ fn of_processes_that_open_one_log_at_once_one_has_it_and_the_others_learn_which(
                         assert!(known.contains(&number(&line, word)), "{line}, not among {known:?}");
                     }
                 }
-                _ => panic!("the process fails: {line}"),
+                // The first line of a panic may be empty.
+                _ => panic!("the process fails: {line}{:#?}", process.lines.iter().collect::<Vec<_>>()),
             }
         }
         process.ends_well();

@@ -321,7 +321,7 @@ fn a_lost_index_is_written_anew_and_a_whole_one_left_alone() {
 fn the_index_of_a_log_that_crashed_with_space_after_its_blocks_is_written_at_their_end() {
     for (fill_ahead, zeros) in [(0, 0), (1 << 20, 0), (1 << 20, 50_000)] {
         let directory = MemoryDirectory::new();
-        let options = WriterOptions { fill_ahead, ..options(Codec::None) };
+        let options = WriterOptions { fill_ahead: Some(fill_ahead), ..options(Codec::None) };
         let writer = Writer::open(Arc::new(directory.clone()), options).unwrap();
         (0..20u64).for_each(|i| _ = writer.append(1, &payload(700, i)).unwrap());
         writer.roll().unwrap();

@@ -28,7 +28,7 @@ fn with_space_after_a_trailer() -> (MemoryDirectory, Arc<dyn Directory>, [Vec<u8
 }
 
 fn filling() -> binlog::WriterOptions {
-    binlog::WriterOptions { fill_ahead: 1 << 20, ..writer_options() }
+    binlog::WriterOptions { fill_ahead: Some(1 << 20), ..writer_options() }
 }
 
 #[test]

@@ -6,9 +6,10 @@ use binlog::contents::Contents;
 use binlog::io::{Directory, MemoryDirectory};
 use binlog::rolling::{prune, Retention};
 use binlog::shipping::{ShipOptions, Shipper};
+use binlog::splits::PlanOptions;
 use binlog::store::remote::RemoteDirectory;
 use binlog::store::{MemoryStore, Store};
-use binlog::{Reader, ReaderOptions, Writer, WriterOptions};
+use binlog::{Filter, Reader, ReaderOptions, Writer, WriterOptions};
 
 /// Requests besides those that are counted: a list, and the segments by which the names are checked.
 const BESIDES: u64 = 10;
@@ -103,6 +104,50 @@ fn thousands_of_segments_are_listed_and_counted_with_a_request_for_each_thousand
     assert_eq!(shown, 20);
     let requests = asked(&store);
     assert!(requests <= shown + BESIDES, "prune --dry-run: {requests}");
+}
+
+/// A plan takes segments that are not cut from the catalogs, and its splits show what the log here shows.
+#[test]
+fn a_plan_of_a_thousand_segments_takes_a_request_for_each_thousand() {
+    const SEGMENTS: u64 = 1100;
+    let (directory, store) = (log(SEGMENTS, 2_000), MemoryStore::new());
+    ship(&directory, &store);
+    let here = Reader::open(directory, ReaderOptions::default()).unwrap();
+    let rows = |reader: &Reader, filter: &Filter| {
+        let (mut cursor, mut rows) = (reader.cursor(filter).unwrap(), vec![]);
+        while let Some(record) = cursor.next().unwrap() {
+            rows.push((record.id, record.type_id, record.payload.to_vec()));
+        }
+        rows
+    };
+    let last = rows(&here, &Filter::default()).last().unwrap().0;
+    let filters = [
+        Filter::default(),
+        Filter { from_id: Some(500), to_id: Some(901), ..Filter::default() },
+        Filter { types: vec![1], ..Filter::default() },
+        Filter { type_names: vec!["order.placed".to_owned()], from_id: Some(77), ..Filter::default() },
+        Filter { events: true, to_id: Some(300), ..Filter::default() },
+        Filter { from_id: Some(last + 1), ..Filter::default() },
+    ];
+    for filter in filters {
+        for target_bytes in [400_000, 64 << 20] {
+            let reader = Reader::open(there(&store), ReaderOptions::default()).unwrap();
+            store.take_asked();
+            let plan = reader.plan(&filter, &PlanOptions { target_bytes, ..PlanOptions::default() }).unwrap();
+            let asked = asked(&store);
+            assert!(asked <= BESIDES, "{asked} requests for a plan of {filter:?}");
+            let mut seen = vec![];
+            for split in plan.splits() {
+                let part = Reader::open_split_at(&split.token, there(&store), ReaderOptions::default()).unwrap();
+                let shown = rows(&part, &filter);
+                let counted = shown.iter().filter(|(_, type_id, _)| type_id >> 31 == 0).count() as u64;
+                assert!(counted <= split.records, "{counted} of {} records, {filter:?}", split.records);
+                seen.extend(shown);
+            }
+            assert_eq!(seen.len(), rows(&here, &filter).len(), "{filter:?}");
+            assert!(seen == rows(&here, &filter), "{filter:?}");
+        }
+    }
 }
 
 /// Where no catalog covers them, as for those that came last, small segments cost a request each.

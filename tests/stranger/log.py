@@ -419,8 +419,9 @@ class Walk:
         """Notes the names and lost ids of an entry."""
         if entry.type == seg.TYPE:
             number, name, content_type = entry.number("id"), entry.fact("name"), entry.fact("content_type") or ""
+            texts = (name or "", content_type, entry.fact("encoding") or "", entry.fact("message") or "")
             if (number is not None and name is not None and seg.FIRST_NAMED <= number < seg.FIRST_EVENT
-                    and len(name.encode()) + len(content_type.encode()) <= 64 << 10):
+                    and sum(len(text.encode()) for text in texts) <= 4096):
                 self.names[number] = (name, content_type)
         elif entry.type == seg.RECOVERED:
             self.lost = entry.number("last_lost_id")

@@ -483,7 +483,7 @@ def zstd_frame(raw, length, dictionary):
 # ----------------------------------------------------------------------------------------------------------- INDEX blocks
 
 def check_index(block, data):
-    """Reads every field, so that any fault in the entries shows; the last two may be missing, and what follows them is
+    """Reads every field, so that any fault in the entries shows; the last three may be missing, and what follows them is
     of a later version. A reader of every record needs none of them."""
     cursor = Cursor(data[block.entries_at:block.payload_at])
     own = block.written
@@ -517,7 +517,8 @@ def check_index(block, data):
     for _ in range(max(cursor.varint() - 1, 0)):        # counts
         cursor.varint(32)
         cursor.varint()
-    for _ in range(cursor.varint()):                    # names
+    names = cursor.varint()
+    for _ in range(names):
         cursor.varint(32)
         cursor.text(cursor.varint())
         cursor.text(cursor.varint())
@@ -530,6 +531,16 @@ def check_index(block, data):
             end += cursor.varint()
         if end > own:
             raise Damaged("INDEX: an earlier one that does not end before it")
+    if cursor.more():
+        for _ in range(cursor.varint()):                # details
+            if cursor.varint() >= names:
+                raise Damaged("INDEX: details of a type that is not there")
+            cursor.text(cursor.varint())
+            cursor.text(cursor.varint())
+            length = cursor.varint()
+            if length not in (0, 32):
+                raise Damaged("INDEX: a SHA-256 of %d bytes" % length)
+            cursor.take(length)
 
 
 # -------------------------------------------------------------------------------------------- sums without the right place

@@ -1,6 +1,7 @@
 //! Segments that are filled with zeros ahead of their blocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::common::quota::Quota;
 use crate::common::*;
@@ -12,7 +13,7 @@ const SECOND: &str = "default.0000000002.binlog";
 
 fn each_record() -> WriterOptions {
     let sync = Lag { records: Some(1), ..Lag::default() };
-    WriterOptions { sync, fill_ahead: 1 << 20, ..WriterOptions::default() }
+    WriterOptions { sync, fill_ahead: Some(1 << 20), ..WriterOptions::default() }
 }
 
 fn open(directory: &MemoryDirectory, options: WriterOptions) -> Writer {
@@ -77,7 +78,7 @@ fn a_segment_is_filled_ahead_when_each_record_is_synced_and_ends_with_its_last_b
 #[test]
 fn a_segment_is_cut_before_its_trailer_is_written_and_not_closed_if_that_fails() {
     let directory = MemoryDirectory::new();
-    let options = WriterOptions { fill_ahead: 1 << 20, ..WriterOptions::default() };
+    let options = WriterOptions { fill_ahead: Some(1 << 20), ..WriterOptions::default() };
     let writer = open(&directory, options);
     writer.append(1, b"a record").unwrap();
     writer.flush().unwrap();
@@ -97,11 +98,25 @@ fn a_segment_is_cut_before_its_trailer_is_written_and_not_closed_if_that_fails()
 }
 
 #[test]
-fn nothing_is_filled_unless_that_is_asked_for() {
-    let each = Lag { records: Some(1), ..Lag::default() };
-    for (sync, fill_ahead, is_filled) in
-        [(each, 0, false), (Lag::default(), 0, false), (each, 1 << 20, true), (Lag::default(), 4096, true)]
-    {
+fn a_segment_is_filled_where_the_policy_syncs_often_or_that_is_asked_for_and_not_where_it_is_switched_off() {
+    let never = Lag::default();
+    let records = |most| Lag { records: Some(most), ..never };
+    let bytes = |most| Lag { bytes: Some(most), ..never };
+    let interval = |ms| Lag { interval: Some(Duration::from_millis(ms)), ..never };
+    for (sync, fill_ahead, is_filled) in [
+        (records(1), None, true),
+        (records(64), None, true),
+        (records(65), None, false),
+        (bytes(64 << 10), None, true),
+        (bytes((64 << 10) + 1), None, false),
+        (interval(10), None, true),
+        (interval(11), None, false),
+        (never, None, false),
+        (records(1), Some(0), false),
+        (never, Some(0), false),
+        (records(1000), Some(1 << 20), true),
+        (never, Some(4096), true),
+    ] {
         let directory = MemoryDirectory::new();
         let writer = open(&directory, WriterOptions { sync, fill_ahead, ..WriterOptions::default() });
         writer.append(1, b"a record").unwrap();
@@ -109,7 +124,7 @@ fn nothing_is_filled_unless_that_is_asked_for() {
         assert_eq!(has_space(&directory.contents(FIRST).unwrap()), is_filled, "{sync:?} {fill_ahead:?}");
         assert_eq!(split(&directory, FIRST).1 > 0, is_filled, "{sync:?} {fill_ahead:?}");
     }
-    let too_much = WriterOptions { fill_ahead: (64 << 20) + 1, ..WriterOptions::default() };
+    let too_much = WriterOptions { fill_ahead: Some((64 << 20) + 1), ..WriterOptions::default() };
     let refused = Writer::open(Arc::new(MemoryDirectory::new()), too_much).err().unwrap();
     assert_eq!(refused.kind(), Kind::Invalid);
 }
@@ -129,7 +144,11 @@ fn a_killed_writer_leaves_space_and_the_next_one_continues_there_whatever_its_po
     assert_eq!(ids(&left, ReaderMode::Strict).0.len(), 10);
     for options in [each_record(), WriterOptions::default()] {
         let log = killed(&left);
+        let fills = options.sync.records.is_some();
         let writer = open(&log, options);
+        // Whether they are on the disk is not known, so nothing is written over them.
+        let len = log.contents(FIRST).unwrap().len();
+        assert!(fills || len < used + 4096, "the zeros that the killed writer left are cut off: {len} bytes");
         assert_eq!(writer.append(1, b"after the kill").unwrap(), 11);
         writer.sync().unwrap();
         let bytes = log.contents(FIRST).unwrap();
@@ -198,7 +217,7 @@ fn zeros_in_place_of_what_was_durable_are_damage() {
 fn a_trailer_before_zeros_is_the_end_and_the_first_sync_cuts_them_off() {
     // The power went when a segment was closed: its trailer had reached the disk, and its new length had not.
     let directory = MemoryDirectory::new();
-    let writer = open(&directory, WriterOptions { fill_ahead: 1 << 20, ..WriterOptions::default() });
+    let writer = open(&directory, WriterOptions { fill_ahead: Some(1 << 20), ..WriterOptions::default() });
     writer.append(1, b"the first segment").unwrap();
     let all = Fault { from: 0, times: usize::MAX, errno: libc::EIO, only: Some(Operation::Sync) };
     directory.set_fault(Some(all));
@@ -242,6 +261,7 @@ fn a_reader_sees_the_records_that_are_written_over_zeros() {
 #[test]
 fn on_a_disk_with_no_space_for_zeros_records_are_appended_as_long_as_they_fit() {
     let filled = |fill_ahead| {
+        let fill_ahead = Some(fill_ahead);
         let disk = Quota::new(200 << 10);
         let writer = Writer::open(Arc::new(disk), WriterOptions { fill_ahead, ..each_record() }).unwrap();
         let mut id = 0;
@@ -307,4 +327,22 @@ fn zeros_are_space_too_where_the_header_is_lost_and_another_segment_says_so() {
     assert_eq!(rows.iter().filter(|row| !row.is_event()).count(), 2);
     let kinds: Vec<LossKind> = losses.lock().unwrap().iter().map(|loss| loss.kind).collect();
     assert_eq!(kinds, [LossKind::HeaderLost]);
+}
+
+#[test]
+fn no_index_is_written_in_front_of_a_torn_block_that_zeros_follow() {
+    let directory = MemoryDirectory::new();
+    let writer = open(&directory, each_record());
+    writer.append(1, &payload(700, 1)).unwrap();
+    writer.append(1, &noise(9000, 2)).unwrap();
+    let log = killed(&directory);
+    let (used, zeros) = split(&log, FIRST);
+    assert!(zeros > 0);
+    let mut bytes = log.contents(FIRST).unwrap();
+    bytes[used - 5000..].fill(0);
+    log.set_contents(FIRST, bytes.clone());
+    // What the writer knew to be durable is stated by no block behind the torn one.
+    let refused = binlog::recovery::rebuild_index(Arc::new(log.clone())).unwrap_err();
+    assert!(refused.kind() == Kind::Corrupt && refused.to_string().contains(FIRST), "{refused}");
+    assert_eq!(log.contents(FIRST).unwrap(), bytes, "nothing was written");
 }

@@ -32,7 +32,7 @@ impl Level {
         let options = WriterOptions { block_bytes: 4096, segment_bytes: 100_000, ..WriterOptions::default() };
         match self {
             Level::Flushed => WriterOptions { flush: each, ..options },
-            Level::Synced => WriterOptions { sync: each, fill_ahead: 1 << 20, ..options },
+            Level::Synced => WriterOptions { sync: each, fill_ahead: Some(1 << 20), ..options },
             Level::Background | Level::Staged => {
                 let flush = Lag { interval: Some(Duration::from_millis(2)), ..Lag::default() };
                 WriterOptions { background: true, flush, segment_bytes: 1 << 20, ..options }

@@ -63,18 +63,18 @@ fn policies() -> [(&'static str, WriterOptions); 9] {
         ("no policy", options()),
         (
             "each record synced",
-            WriterOptions { sync: every(1), fill_ahead: FILLED, codec: if_available(Codec::Lz4), ..options() },
+            WriterOptions { sync: every(1), fill_ahead: Some(FILLED), codec: if_available(Codec::Lz4), ..options() },
         ),
         (
             "each record flushed, every third synced",
-            WriterOptions { flush: every(1), sync: every(3), fill_ahead: FILLED, ..options() },
+            WriterOptions { flush: every(1), sync: every(3), fill_ahead: Some(FILLED), ..options() },
         ),
         (
             "by bytes, compressed",
             WriterOptions {
                 flush: bytes(5000),
                 sync: bytes(20_000),
-                fill_ahead: FILLED,
+                fill_ahead: Some(FILLED),
                 codec: if_available(Codec::Zstd),
                 ..options()
             },
@@ -83,7 +83,7 @@ fn policies() -> [(&'static str, WriterOptions); 9] {
         ("rolling in the background", WriterOptions { roll, background: true, flush: often, ..options() }),
         (
             "in the background",
-            WriterOptions { background: true, flush: often, sync: often, fill_ahead: FILLED, ..options() },
+            WriterOptions { background: true, flush: often, sync: often, fill_ahead: Some(FILLED), ..options() },
         ),
         ("through an appender", WriterOptions { sync: bytes(9000), ..through_an_appender() }),
         ("through an appender, in the background", WriterOptions { background: true, ..through_an_appender() }),

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use crate::common::*;
+use std::sync::Arc;
+
+use binlog::io::{Directory, MemoryDirectory};
 use binlog::{
     event, Filter, Kind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions, FIRST_NAMED_TYPE,
 };
@@ -273,5 +276,44 @@ fn a_roll_that_died_before_the_next_file_was_begun_loses_nothing() {
         writer.close().unwrap();
         assert_eq!(texts(&rows_of(&strict(scratch.path()))), [(1, "a"), (2, "b"), (3, "c")]);
         assert_eq!(std::fs::read(scratch.path().join("default.0000000002.binlog")).unwrap(), begun, "left alone");
+    }
+}
+
+#[test]
+fn types_are_known_to_the_writer_after_a_crash_that_left_only_the_header_of_the_last_segment() {
+    let directory = MemoryDirectory::new();
+    let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+    let mut options = binlog::TypeOptions::default();
+    (options.name, options.encoding, options.schema) = ("order.placed", "jsonschema", b"{}");
+    let numbers = [writer.type_of(&options).unwrap(), writer.type_id("login", "text/plain").unwrap()];
+    numbers.iter().for_each(|&number| _ = writer.append(number, b"a record").unwrap());
+    writer.roll().unwrap();
+    writer.flush().unwrap();
+    let mut names = directory.list().unwrap();
+    names.retain(|name| name.ends_with(".binlog"));
+    let last = names.last().unwrap();
+    let bytes = directory.contents(last).unwrap();
+    let start = 16 + u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
+    for len in [start, start + 40] {
+        let log = MemoryDirectory::new();
+        names.iter().for_each(|name| log.set_contents(name, directory.contents(name).unwrap()));
+        log.set_contents(last, bytes[..len].to_vec());
+        let writer = Writer::open(Arc::new(log.clone()), WriterOptions::default()).unwrap();
+        let other = writer.type_id("another", "text/plain").unwrap();
+        assert!(!numbers.contains(&other), "{other} is the number of another type");
+        assert_eq!([writer.type_of(&options).unwrap(), writer.type_id("login", "text/plain").unwrap()], numbers);
+        writer.append(numbers[0], b"a later record").unwrap();
+        writer.close().unwrap();
+        // The segment has them itself.
+        let alone = MemoryDirectory::new();
+        alone.set_contents(last, log.contents(last).unwrap());
+        let types = Reader::open(Arc::new(alone), ReaderOptions::default()).unwrap().types().unwrap();
+        let named: Vec<_> = types
+            .iter()
+            .map(|info| (info.number, &*info.name, info.schema.as_deref().map(|schema| &schema[..])))
+            .collect();
+        let expected =
+            [(numbers[0], "order.placed", Some(&b"{}"[..])), (numbers[1], "login", None), (other, "another", None)];
+        assert_eq!(named, expected);
     }
 }

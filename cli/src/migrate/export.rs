@@ -1,34 +1,38 @@
-//! `binlog export`: a log as a file that an older library's own program can read.
+//! `binlog export`: a log as a file that another program can read.
 
+mod arrays;
+mod arrow;
+mod csv;
 mod form;
 mod java;
 mod pickle;
 mod python;
 mod shoebox;
 mod target;
+mod work;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use binlog::contents::SegmentFacts;
-use binlog::{Cursor, Filter, Kind, Reader, ReaderOptions, Record, FIRST_NAMED_TYPE};
+use binlog::{Reader, ReaderOptions, Record};
 use clap::error::ErrorKind;
 use clap::Args;
 
-use crate::damage;
-use crate::held::Held;
-use crate::losses::{self, LossQueue};
+use crate::losses::LossQueue;
 use crate::output::{complain, Fail};
 use crate::remote::{is_url, Remote};
+use crate::render::Shown;
 use crate::rolling::Require;
-use crate::scan::{may_have_been_closed_meanwhile, ReadBar};
+use crate::scan::ReadBar;
 use crate::select::Select;
 use crate::signals::{exit_code, Signals};
 use crate::unmatched::Unmatched;
 use crate::{advice, human, json, notes, DAMAGED, OK};
 use form::{Form, Loss, Losses, Stop};
 use target::{Target, Unfinished};
+use work::{Ended, Failed, Work};
 
 /// Write records to a file that another library's program reads
 ///
@@ -44,8 +48,12 @@ log's name, content type, parameters and time of creation
   shoebox        an archive: metadata, each key once
   shoebox-json   a payload a line, always compressed with gzip: JSON objects without line breaks
   jsonl          what `binlog cat --format json` prints
+  csv            a line of names, then a line a record: id, time (RFC 3339), type, type_name, metadata (a JSON \
+object), length, and text or base64
+  arrow          Arrow IPC, a file or on standard output a stream: the columns of the library's table, \
+times in nanoseconds
 
-An OUTPUT of java-binlog or jsonl whose name ends in .gz is compressed with gzip.
+An OUTPUT of java-binlog, jsonl or csv whose name ends in .gz is compressed with gzip.
 
 Times: as `binlog cat` takes them (2026-03-01T12:30:00Z, 2026-03-01, @SECONDS, now, -1h, \"10m ago\").
 
@@ -54,13 +62,15 @@ left unread (a torn tail; with --salvage, damage) and the rest is in OUTPUT, 130
 
 Examples:
   binlog export --to jsonl logs/ - | jq .text
+  binlog export --to csv --type order.placed --since -1d logs/ orders.csv
+  binlog export --to arrow --columns id,time,type_name,text logs/ orders.arrow
   binlog export --to java-binlog --leave-out times logs/ orders.binlog
   binlog export --to python-logger --leave-out times,metadata --type Reading logs/ the_logger.log
   binlog export --to shoebox --leave-out times,types --since 2026-03-01 logs/ test_2026_03_01.events")]
 pub struct Export {
     /// The log: a directory, a file, a pattern, or a URL
     log: PathBuf,
-    /// The file to write; - is standard output, for jsonl only
+    /// The file to write; - is standard output, for jsonl, csv and arrow
     output: PathBuf,
     /// The form of the file
     #[arg(long, value_enum, value_name = "FORM")]
@@ -71,6 +81,12 @@ pub struct Export {
     /// Bytes of a length in a file of the Java binlog: 1, 2 or 4 (the default)
     #[arg(long, value_name = "N", value_parser = length_bytes)]
     length_bytes: Option<u8>,
+    /// What csv writes of a payload
+    #[arg(long, value_enum, value_name = "AS")]
+    payload: Option<csv::Payload>,
+    /// Only these columns, for arrow; more than one with commas
+    #[arg(long, value_enum, value_name = "COLUMN", value_delimiter = ',')]
+    columns: Vec<arrow::Chosen>,
     /// The log's own events too, for java-binlog and jsonl
     #[arg(long)]
     events: bool,
@@ -98,6 +114,8 @@ enum To {
     Shoebox,
     ShoeboxJson,
     Jsonl,
+    Csv,
+    Arrow,
 }
 
 fn length_bytes(text: &str) -> Result<u8, String> {
@@ -114,16 +132,8 @@ struct Json;
 
 impl Form for Json {
     fn record(&mut self, mut out: &mut dyn Write, record: &Record<'_>, name: Option<&str>) -> Result<(), Stop> {
-        Ok(json::record(&mut out, record, name, false)?)
+        Ok(json::record(&mut out, record, Shown { name, value: None }, false)?)
     }
-}
-
-/// How reading came to an end.
-enum Ended {
-    Well,
-    /// Something is left unread.
-    Damaged,
-    Signal(i32),
 }
 
 pub fn run(args: &Export) -> Result<u8, Fail> {
@@ -138,20 +148,29 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
     let first = one_log(args, &segments)?;
     let mut target = open_target(args, &segments)?;
     let losses = Losses(args.leave_out.clone());
-    let mut form: Box<dyn Form> = match args.to {
-        To::JavaBinlog => Box::new(java::Java::new(args.length_bytes.unwrap_or(4), losses)),
-        To::PythonLogger => Box::new(python::Python::new(losses)),
-        To::Shoebox => Box::new(shoebox::Archive::new(losses)),
-        To::ShoeboxJson => Box::new(shoebox::Lines::new(losses)),
-        To::Jsonl => Box::new(Json),
+    let mut form: Option<Box<dyn Form>> = match args.to {
+        To::JavaBinlog => Some(Box::new(java::Java::new(args.length_bytes.unwrap_or(4), losses))),
+        To::PythonLogger => Some(Box::new(python::Python::new(losses))),
+        To::Shoebox => Some(Box::new(shoebox::Archive::new(losses))),
+        To::ShoeboxJson => Some(Box::new(shoebox::Lines::new(losses))),
+        To::Jsonl => Some(Box::new(Json)),
+        To::Csv => Some(Box::new(csv::Csv::new(args.payload.unwrap_or_default()))),
+        To::Arrow => None,
     };
-    form.begin(target.out(), first).map_err(|e| target.failed(e))?;
-    let mut work = Work { args, signals, reported, target: &mut target, form: &mut *form, records: 0, bytes: 0 };
-    let bar = match work.target {
-        Target::Standard(_) => ReadBar::beside_output(&reader, false),
-        Target::File(_) => ReadBar::new(&reader, false),
+    let to_file = matches!(target, Target::File(_));
+    let bar = match to_file {
+        true => ReadBar::new(&reader, false),
+        false => ReadBar::beside_output(&reader, false),
     };
-    let ended = work.copy(&reader, bar)?;
+    let mut work = Work { args, signals, reported, bar, to_file, records: 0, bytes: 0 };
+    let copied = match &mut form {
+        Some(form) => work.records(&reader, &mut **form, first, target.out()),
+        None => work.table(&reader, target.out()),
+    };
+    let ended = copied.map_err(|failed| match failed {
+        Failed::Output(e) => target.failed(e),
+        Failed::Otherwise(fail) => fail,
+    })?;
     let (records, bytes) = (work.records, work.bytes);
     if let Ended::Well = ended {
         let mut unmatched = Unmatched::new(&args.select);
@@ -163,9 +182,7 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
         Ended::Damaged => true,
         Ended::Well => false,
     };
-    let left_out = form.left_out();
-    form.end(target.out()).map_err(|e| target.failed(e))?;
-    let to_file = matches!(target, Target::File(_));
+    let left_out = form.map_or(0, |form| form.left_out());
     target.finish()?;
     if to_file && !args.quiet {
         complain(&format!(
@@ -185,13 +202,17 @@ pub fn run(args: &Export) -> Result<u8, Fail> {
 
 fn check(args: &Export) {
     let is_gz = args.output.extension().is_some_and(|extension| extension == "gz");
-    let wrong = if args.output.as_os_str() == "-" && args.to != To::Jsonl {
-        "only jsonl goes to standard output"
+    let wrong = if args.output.as_os_str() == "-" && !matches!(args.to, To::Jsonl | To::Csv | To::Arrow) {
+        "only jsonl, csv and arrow go to standard output"
     } else if args.length_bytes.is_some() && args.to != To::JavaBinlog {
         "--length-bytes is of the Java binlog's form"
     } else if args.events && !matches!(args.to, To::JavaBinlog | To::Jsonl) {
         "--events takes java-binlog or jsonl: the other forms have no events"
-    } else if is_gz && matches!(args.to, To::PythonLogger | To::Shoebox) {
+    } else if args.payload.is_some() && args.to != To::Csv {
+        "--payload is of csv"
+    } else if !args.columns.is_empty() && args.to != To::Arrow {
+        "--columns is of arrow"
+    } else if is_gz && matches!(args.to, To::PythonLogger | To::Shoebox | To::Arrow) {
         "this form is not compressed: leave .gz out of the name"
     } else if let Some(mistake) = args.select.mistake() {
         mistake
@@ -243,90 +264,5 @@ fn left_out_of_the_log(to: To, log: &SegmentFacts) -> &'static str {
         To::JavaBinlog => "",
         _ if says => "; the form has no place for the log's parameters",
         _ => "",
-    }
-}
-
-struct Work<'a> {
-    args: &'a Export,
-    signals: Signals,
-    reported: LossQueue,
-    target: &'a mut Target,
-    form: &'a mut dyn Form,
-    records: u64,
-    bytes: u64,
-}
-
-impl Work<'_> {
-    fn copy(&mut self, reader: &Reader, mut bar: ReadBar) -> Result<Ended, Fail> {
-        let filter = Filter { events: self.args.events, ..self.args.select.filter() };
-        let mut cursor = reader.cursor(&filter)?;
-        let (mut held, mut losses, mut second_look) = (Held::default(), 0, false);
-        loop {
-            if let Some(signal) = self.signals.caught() {
-                return Ok(Ended::Signal(signal));
-            }
-            let copied = self.next(&mut cursor, &mut held);
-            for loss in self.reported.take() {
-                bar.hide_while(|| complain(&losses::line(&loss)));
-                losses += 1;
-            }
-            bar.show(&cursor);
-            match copied? {
-                true => second_look = false,
-                false if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
-                false => break,
-            }
-        }
-        match damage::at_the_end(&cursor.tail(), &self.args.log) {
-            // A salvaging cursor has reported it as a loss.
-            Some(trouble) if !self.args.salvage => {
-                bar.hide_while(|| complain(&trouble));
-                Ok(Ended::Damaged)
-            }
-            _ if losses > 0 => Ok(Ended::Damaged),
-            _ => Ok(Ended::Well),
-        }
-    }
-
-    /// What an export that fails leaves.
-    fn exported(&self) -> &'static str {
-        match self.target {
-            Target::Standard(_) => "the records before it were printed",
-            Target::File(_) => "nothing was exported",
-        }
-    }
-
-    /// Writes the next record; false when there is none.
-    fn next(&mut self, cursor: &mut Cursor, held: &mut Held) -> Result<bool, Fail> {
-        let next = cursor.next().map_err(|e| match e.kind() {
-            Kind::Corrupt => Fail::Message(format!(
-                "{e}; {}; --salvage exports what is behind damage too; {}",
-                self.exported(),
-                advice::advice(&self.args.log)
-            )),
-            _ => Fail::Message(format!("{e}; {}", self.exported())),
-        })?;
-        let Some(record) = next else { return Ok(false) };
-        let id = record.id;
-        if !record.is_event() {
-            self.records += 1;
-            self.bytes += record.payload.len() as u64;
-        }
-        let out = self.target.out();
-        let written = if record.type_id >= FIRST_NAMED_TYPE && !record.is_event() {
-            // A cursor returns no names while a record borrows it.
-            held.copy(&record);
-            self.form.record(out, &held.record(), cursor.type_name(held.type_id))
-        } else {
-            self.form.record(out, &record, None)
-        };
-        match written {
-            Ok(()) => Ok(true),
-            Err(Stop::Output(e)) => Err(self.target.failed(e)),
-            Err(Stop::Refused(why)) => {
-                let (log, id) = (self.args.log.display(), human::count(id));
-                Err(Fail::Message(format!("{log}: record {id} {why}; {}", self.exported())))
-            }
-        }
     }
 }

@@ -354,7 +354,8 @@ type Refusal<'a> = (&'a str, &'a [&'a str], fn(&Writer), &'a str, Option<&'a str
 /// Each thing that a form has no place for ends the export with the record's id, until it may be lost.
 #[test]
 fn what_cannot_be_carried_over_is_refused_by_id_and_nothing_is_left_behind() {
-    let cases: [Refusal<'_>; 19] = [
+    let cases: [Refusal<'_>; 20] = [
+        ("csv", &[], |w| append(w, 0, 0, &[], b"\xff"), "is not UTF-8; `--payload base64` exports", None),
         ("java-binlog", &[], |w| append(w, 1, 0, &[], b""), "finer than the Java binlog's milliseconds", Some("times")),
         (
             "java-binlog",
@@ -563,16 +564,18 @@ fn large() -> TempDir {
 fn a_full_disk_and_ctrl_c_leave_nothing_behind() {
     let home = large();
     let home = home.path();
-    let mut shell = Command::new("bash");
-    let script = "ulimit -f 1024 && exec \"$0\" export --to shoebox log out";
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_binlog")]).current_dir(home);
-    let ran = run(shell, b"").exits(1);
-    assert!(ran.err.contains("out: cannot write: ") && ran.err.lines().count() == 1, "{}", ran.err);
-    assert_eq!(names(home), ["log"]);
-    for signal in [libc::SIGINT, libc::SIGTERM] {
+    for form in ["shoebox", "csv", "arrow"] {
+        let mut shell = Command::new("bash");
+        let script = "ulimit -f 1024 && exec \"$0\" export --to \"$1\" log out";
+        shell.args(["-c", script, env!("CARGO_BIN_EXE_binlog"), form]).current_dir(home);
+        let ran = run(shell, b"").exits(1);
+        assert!(ran.err.contains("out: cannot write: ") && ran.err.lines().count() == 1, "{form}: {}", ran.err);
+        assert_eq!(names(home), ["log"]);
+    }
+    for (signal, form) in [(libc::SIGINT, "shoebox"), (libc::SIGTERM, "shoebox"), (libc::SIGINT, "arrow")] {
         // An export that was done before the signal came is started again.
         until("a signal comes in time", || {
-            let child = piped(&mut command(home, &["export", "-q", "--to", "shoebox", "log", "out"]));
+            let child = piped(&mut command(home, &["export", "-q", "--to", form, "log", "out"]));
             let pid = child.id() as libc::pid_t;
             until("it is at work", || names(home).len() > 1);
             kill(pid, signal);
@@ -610,6 +613,18 @@ fn damage_ends_an_export_and_with_salvage_the_rest_is_exported() {
     assert!((1000..2500).contains(&left), "{left}");
     let read = read_by_python("shoebox", &home.join("out"));
     assert_eq!(read["records"].as_array().unwrap().len(), left);
+    for form in ["arrow", "csv"] {
+        let ran = export(home, form, "log", "table", &[]).exits(1);
+        assert!(
+            ran.err.contains("nothing was exported; --salvage exports") && ran.err.contains("offset"),
+            "{}",
+            ran.err
+        );
+        let ran =
+            export(home, form, "log", "-", &["--salvage", "--payload", "base64"][..if form == "csv" { 3 } else { 1 }]);
+        assert!(ran.code == Some(3), "{form}: {}", ran.err);
+    }
+    assert_eq!(names(home), ["log", "out"]);
     // On standard output, the records before the damage have been written already.
     let ran = export(home, "jsonl", "log", "-", &[]).exits(1);
     assert!(ran.err.contains("the records before it were printed"), "{}", ran.err);
@@ -620,7 +635,7 @@ fn damage_ends_an_export_and_with_salvage_the_rest_is_exported() {
 fn wrong_usage_exits_with_2_and_touches_nothing() {
     let home = tempdir().unwrap();
     let home = home.path();
-    let wrong: [&[&str]; 10] = [
+    let wrong: [&[&str]; 15] = [
         &["log", "out"],
         &["--to", "avro", "log", "out"],
         &["--to", "shoebox", "log"],
@@ -630,6 +645,11 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
         &["--to", "java-binlog", "log", "out", "--length-bytes", "3"],
         &["--to", "python-logger", "log", "out.gz"],
         &["--to", "jsonl", "log", "out", "--leave-out", "payloads"],
+        &["--to", "jsonl", "log", "out", "--payload", "base64"],
+        &["--to", "csv", "log", "out", "--columns", "id"],
+        &["--to", "csv", "log", "out", "--events"],
+        &["--to", "arrow", "log", "out", "--columns", "ids"],
+        &["--to", "arrow", "log", "out.gz"],
         &["--to", "jsonl", "log", "out", "--since", "2026-01-02", "--until", "2026-01-01"],
     ];
     for args in wrong {

@@ -216,7 +216,8 @@ fn a_recovery_that_is_stopped_leaves_the_source_and_the_next_one_says_so() {
     let stopped = || {
         let child = piped(&mut command(home, &["recover", "log", "saved"]));
         until("it is at work", || home.join("saved/default.0000000002.binlog").exists());
-        kill(child.id() as libc::pid_t, libc::SIGINT);
+        // Not SIGINT, which a shell makes its background commands ignore.
+        kill(child.id() as libc::pid_t, libc::SIGTERM);
         finish(child)
     };
     let mut ran = stopped();
@@ -241,7 +242,7 @@ fn a_recovery_that_is_stopped_leaves_the_source_and_the_next_one_says_so() {
             .unwrap()
             .any(|e| e.unwrap().file_name().to_string_lossy().contains(".recovering"))
     });
-    kill(child.id() as libc::pid_t, libc::SIGINT);
+    kill(child.id() as libc::pid_t, libc::SIGTERM);
     finish(child);
     binlog(home, &["recover", "--in-place", "log"]);
     binlog(home, &["verify", "log"]).ok();

@@ -30,7 +30,7 @@ const PATHS: [&str; 7] = ["empty", "missing", "text", "text.binlog", "two", "clo
 /// Replaced by the URL of a store that exists.
 const STORE: &str = "STORE";
 
-const TABLE: [Row; 13] = [
+const TABLE: [Row; 14] = [
     (&["cat"], &[], [1, 1, 1, 1, 0, 1, 1]),
     (&["cat", "--salvage"], &[], [1, 1, 1, 1, 0, 1, 1]),
     (&["cat", "--last", "1"], &[], [1, 1, 1, 1, 1, 1, 1]),
@@ -41,6 +41,7 @@ const TABLE: [Row; 13] = [
     (&["recover", "--dry-run"], &[], [1, 1, 1, 1, 0, 1, 1]),
     (&["compress", "--dry-run"], &[], [0, 1, 1, 1, 0, 1, 1]),
     (&["prune", "--dry-run", "--keep", "1d"], &[], [0, 1, 1, 1, 0, 1, 1]),
+    (&["splits"], &[], [1, 1, 1, 1, 0, 1, 1]),
     (&["roll"], &[], [1, 1, 1, 1, 1, 1, 1]),
     (&["ship", "--dry-run"], &[STORE], [1, 1, 1, 1, 0, 1, 1]),
     (&["import", "--dry-run"], &[], [1, 1, 1, 1, 0, 1, 1]),

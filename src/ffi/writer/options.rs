@@ -99,11 +99,15 @@ pub struct binlog_writer_options {
     pub ship: *const binlog_ship_options,
     /// How many bytes a segment is filled with zeros ahead of its blocks: an fdatasync then commits data alone, which
     /// on ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
-    /// everything is written twice; where a sync contains much data, nothing is filled. 1 MiB is good for a log that is
-    /// synced with each record or each few. 0 = never; at most 64 MiB. A segment is filled only if it was begun so.
+    /// everything is written twice; where a sync contains much data, nothing is filled. 0 = 1 MiB if sync_records is 1
+    /// to 64, sync_bytes 1 to 65,536 or sync_interval_ms 1 to 10, and never otherwise. BINLOG_FILL_NEVER = never; at
+    /// most 64 MiB. A segment is filled only if it was begun so.
     pub fill_ahead_bytes: u64,
+    /// How many bytes the schemas of the log's types may have together (binlog_writer_type_of): each segment begins with
+    /// all of them. 0 = 1 MiB; at most 64 MiB.
+    pub schema_bytes: u64,
     /// Must be 0.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 3],
 }
 
 // SAFETY: a plain C struct of integers and pointers whose first field is struct_size.
@@ -206,7 +210,12 @@ fn sizes(given: &binlog_writer_options, options: &mut WriterOptions) {
     if given.record_max_bytes != 0 {
         options.record_max_bytes = given.record_max_bytes;
     }
-    options.fill_ahead = given.fill_ahead_bytes;
+    options.fill_ahead = match given.fill_ahead_bytes {
+        0 => None,
+        BINLOG_FILL_NEVER => Some(0),
+        bytes => Some(bytes),
+    };
+    options.schema_bytes = given.schema_bytes;
     options.flush = Lag {
         records: nonzero(given.flush_records),
         bytes: nonzero(given.flush_bytes),

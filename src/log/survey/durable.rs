@@ -45,7 +45,7 @@ impl Snapshot {
     }
 
     fn proof(&self, source: &Source, directory: &dyn Directory, log: &str) -> Option<Proof> {
-        matches!(source, Source::Directory(_)).then(|| Proof::of(directory, log, &self.slots)).flatten()
+        source.is_directory().then(|| Proof::of(directory, log, &self.slots)).flatten()
     }
 
     /// Whether a block of a later segment of this log states that a part of that is durable. Most often the last

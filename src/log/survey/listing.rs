@@ -39,10 +39,13 @@ impl Source {
     }
 
     /// As [`Self::snapshot`], and whether every listed file still existed when it was opened.
-    fn look(&self, known: &Snapshot, mode: ReaderMode) -> Result<(Snapshot, bool)> {
+    pub(super) fn look(&self, known: &Snapshot, mode: ReaderMode) -> Result<(Snapshot, bool)> {
         // Legacy files are read as they were when the reader was opened.
         if known.slots.iter().any(|slot| slot.is_legacy()) {
             return Ok((known.clone(), true));
+        }
+        if let Source::Part(part) = self {
+            return part.look(known, mode);
         }
         let mut found = Heads::new(known, mode);
         match self {
@@ -73,6 +76,7 @@ impl Source {
                     found.add(&(Arc::new(directory) as Arc<dyn Directory>), names);
                 }
             }
+            Source::Part(_) => (),
         }
         found.finish()
     }

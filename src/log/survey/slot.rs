@@ -431,10 +431,13 @@ impl Slot {
                 Err(e) if e.kind() == Kind::NotFound => return Ok(SlotState::Gone),
                 Err(e) => return Err(e),
             },
-            None => match shared.open(&*self.directory, &self.name)? {
-                SlotState::Segment(segment) => segment,
-                SlotState::Unborn => return Ok(SlotState::Unborn),
-                SlotState::Gone => match self.in_other_form(shared)? {
+            None => match shared.open(&*self.directory, &self.name) {
+                // Whether it is damage, a hole that a later segment names, or no segment of the log, the headers show.
+                Err(e) if e.kind() == Kind::Corrupt && self.is_unproven() => return Ok(self.misled(shared)),
+                Err(e) => return Err(e),
+                Ok(SlotState::Segment(segment)) => segment,
+                Ok(SlotState::Unborn) => return Ok(SlotState::Unborn),
+                Ok(SlotState::Gone) => match self.in_other_form(shared)? {
                     Some(segment) => segment,
                     None => return Ok(SlotState::Gone),
                 },
@@ -446,18 +449,24 @@ impl Slot {
             },
         };
         if let Err(error) = self.verify(&segment) {
-            if self.by_name && self.known.get().is_none() {
-                // Its name was wrong: the segments have to be listed again, by their headers.
-                shared.names_lie.store(true, Ordering::Relaxed);
-                return Ok(SlotState::Gone);
-            }
-            return Err(error);
+            return if self.is_unproven() { Ok(self.misled(shared)) } else { Err(error) };
         }
         segment.is_ours.store(self.is_ours.load(Ordering::Relaxed), Ordering::Relaxed);
         self.learn(&segment);
         *self.open.lock() = Arc::downgrade(&segment);
         shared.keep(&segment);
         Ok(SlotState::Segment(segment))
+    }
+
+    /// Whether nothing but its name shows what the file is.
+    fn is_unproven(&self) -> bool {
+        self.by_name && self.known.get().is_none()
+    }
+
+    /// Its name was wrong: the segments have to be listed again, by their headers.
+    fn misled(&self, shared: &Shared) -> SlotState {
+        shared.names_lie.store(true, Ordering::Relaxed);
+        SlotState::Gone
     }
 
     /// The segment in the file regardless of its name, when that was found to be wrong.
@@ -529,12 +538,7 @@ impl Slot {
         }
         let lost = header.holes.iter().filter(|hole| hole.is_whole()).cloned();
         let _ = self.lost_segments.set(lost.collect());
-        let latest_ns = match &header.predecessor {
-            Some(before) => before.latest_ns,
-            // Nothing is before the first segment.
-            None if header.sequence == 1 => Some(i64::MIN),
-            None => None,
-        };
+        let latest_ns = header.latest_before_ns();
         let predecessor = header.predecessor.as_ref().map(|before| before.sequence);
         let predecessor_marker = header.predecessor.as_ref().map_or(0, |before| before.marker);
         let (first_id, created_ns) = (header.first_id, header.created_ns);

@@ -52,6 +52,18 @@ pub(crate) struct Unreadable {
     pub(super) sequence: u64,
 }
 
+impl Unreadable {
+    /// Its number in its log, by its name.
+    pub fn number(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The name of its log, by its name.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+}
+
 impl Snapshot {
     /// An empty one to begin with. Every header that is read must meet the requirements, and no block may take more
     /// memory.
@@ -143,6 +155,11 @@ impl Snapshot {
         })
     }
 
+    /// A file that should be a segment of a log of which no other is here.
+    pub fn unreadable_log(&self) -> Option<&Unreadable> {
+        self.unreadable.iter().find(|file| self.slots.iter().all(|slot| slot.log.name != file.log))
+    }
+
     /// What has to be reported where the segment number `at` is read, although it costs no record.
     pub fn remarks_at(&self, at: usize) -> impl Iterator<Item = &Remark> {
         let here = self.slots.get(at).map(|slot| (slot.log.id.as_slice(), slot.sequence));
@@ -201,7 +218,7 @@ impl Snapshot {
     /// the file that this segment names as the next, and `shift` is by how much its last blocks were moved. A file that
     /// was created for that and never held anything is no segment.
     pub fn missing_behind(&self, source: &Source, at: usize, successor: Option<&str>, shift: i64) -> Option<Missing> {
-        let slot = self.slots.get(at).filter(|_| !matches!(source, Source::File(..)))?;
+        let slot = self.slots.get(at).filter(|_| source.may_go_on())?;
         let gone = |file: &str| format!("the log goes on in {file}, which is not here");
         let segment = |reason: String| Some(Missing { reason, is_end_of_file: false });
         match successor {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::part::{Limit, Part};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Directory, Location, RealDirectory, Wake, Watch};
 use crate::options::ReaderOptions;
@@ -18,6 +19,8 @@ pub(crate) enum Source {
     Glob(String),
     /// The files of one directory whose names match a pattern.
     Matching(Arc<dyn Directory>, glob::Pattern),
+    /// A part of the log at another source.
+    Part(Arc<Part>),
 }
 
 impl Source {
@@ -65,6 +68,46 @@ impl Source {
                 directory.is_far()
             }
             Source::Glob(_) => false,
+            Source::Part(part) => part.source.is_far(),
+        }
+    }
+
+    /// What is read of the segments, if it is not all of them.
+    pub fn limit(&self) -> Option<&Limit> {
+        match self {
+            Source::Part(part) => Some(&part.limit),
+            _ => None,
+        }
+    }
+
+    /// Whether its segments may be followed by others of their log.
+    pub fn may_go_on(&self) -> bool {
+        !matches!(self, Source::File(..) | Source::Part(_))
+    }
+
+    /// Whether it is a directory, or a part of the log in one: a lock file there is that of the log.
+    pub fn is_directory(&self) -> bool {
+        match self {
+            Source::Part(part) => part.source.is_directory(),
+            source => matches!(source, Source::Directory(_)),
+        }
+    }
+
+    /// The path that error messages show.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Source::Directory(directory) | Source::Matching(directory, _) => directory.path().to_owned(),
+            Source::File(directory, name) => directory.path_of(name),
+            Source::Glob(pattern) => PathBuf::from(pattern),
+            Source::Part(part) => part.source.path(),
+        }
+    }
+
+    /// Whether the pattern, if there is one, matches the name of a file.
+    pub(super) fn matches(&self, file: &str) -> bool {
+        match self {
+            Source::Matching(_, pattern) => pattern.matches(file),
+            _ => true,
         }
     }
 
@@ -72,6 +115,7 @@ impl Source {
     pub fn is_link(&self) -> bool {
         match self {
             Source::File(directory, name) => directory.facts(name).is_ok_and(|facts| !facts.is_plain),
+            Source::Part(part) => part.source.is_link(),
             _ => false,
         }
     }
@@ -80,6 +124,7 @@ impl Source {
     pub fn watch(&self, wake: &Arc<Wake>) -> Option<Box<dyn Watch>> {
         match self {
             Source::Directory(directory) | Source::File(directory, _) => directory.watch(wake).ok().flatten(),
+            Source::Part(part) => part.source.watch(wake),
             Source::Glob(_) | Source::Matching(..) => None,
         }
     }

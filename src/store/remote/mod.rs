@@ -22,7 +22,7 @@ use cache::Cache;
 use object::{Object, RemoteFile, END};
 use patience::{io_error, patiently};
 
-pub(crate) use source::RemoteSource;
+pub(crate) use source::{store_url, RemoteSource};
 
 /// The number of closed objects whose beginning and end stay in memory: 272 KiB each.
 const KEPT: usize = 64;

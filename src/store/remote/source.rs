@@ -1,13 +1,13 @@
 //! Resolves the URL of a reader.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::RemoteDirectory;
 use crate::error::{Error, Result};
 use crate::io::Directory;
 use crate::store::address::decoded;
-use crate::store::{open, StoreOptions};
+use crate::store::{is_url, open, StoreOptions};
 
 /// Concurrent requests: the pieces that are read are small, and the latency of a store is high.
 const IN_FLIGHT: u32 = 64;
@@ -52,6 +52,21 @@ impl RemoteSource {
             Some(name) => RemoteSource::Segment(Arc::new(directory), name),
         })
     }
+}
+
+/// The URL of the store that a URL refers to, or of the object of this name in it; other paths stay as they are.
+pub(crate) fn store_url(place: &Path, name: Option<&str>) -> PathBuf {
+    let Some(Ok(parts)) = place.to_str().filter(|url| is_url(url)).map(split) else { return place.to_owned() };
+    let Some(name) = name else { return PathBuf::from(parts.store) };
+    let (above, options) = parts.store.split_at(parts.store.find('?').unwrap_or(parts.store.len()));
+    let name: String = name
+        .bytes()
+        .map(|byte| match byte {
+            b'%' | b'?' | b'#' | b'*' | b'[' | 0..=b' ' | 0x7f.. => format!("%{byte:02X}"),
+            byte => char::from(byte).to_string(),
+        })
+        .collect();
+    PathBuf::from(format!("{}/{name}{options}", above.trim_end_matches('/')))
 }
 
 fn is_pattern(part: &str) -> bool {

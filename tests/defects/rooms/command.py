@@ -87,4 +87,11 @@ DEFECTS = [
         "            Err(error) if error.kind() == Kind::Locked => {",
         "cli/command::verify::segments_that_are_removed_while_verify_reads_are_no_damage",
     ),
+    defect(
+        "what is advised of a damaged split names its token as a log",
+        "cli/src/cat.rs",
+        "    let log = if args.split { reader.place() } else { path };",
+        "    let log = path;",
+        "cli/command::splits::what_is_advised_of_a_damaged_split_is_done_with_its_log",
+    ),
 ]

@@ -60,4 +60,11 @@ DEFECTS = [
         "        if let Some(latest_ns) = self.latest_ns.filter(|&latest_ns| latest_ns != 0) {",
         "lib::format::declaration::tests::a_file_header_is_written_as_another_implementation_of_protobuf_writes_it",
     ),
+    defect(
+        "an index says of types no more than their names",
+        "src/format/index.rs",
+        "enumerate().filter(|(_, named)| named.has_details());",
+        "enumerate().filter(|(_, named)| named.has_details() && named.number == 0);",
+        "schemas::kept::an_index_written_anew_describes_them_too",
+    ),
 ]

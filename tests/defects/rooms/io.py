@@ -70,9 +70,9 @@ DEFECTS = [
     ),
     defect(
         "a symbolic link passes for the segment it leads to",
-        "src/io/real.rs",
-        "let facts = fs::symlink_metadata(path)?;",
-        "let facts = fs::metadata(path)?;",
+        "src/io/facts.rs",
+        "match facts(libc::AT_FDCWD, &path, libc::AT_SYMLINK_NOFOLLOW) {",
+        "match facts(libc::AT_FDCWD, &path, 0) {",
         "lib::retention::plan::tests::a_symbolic_link_is_not_removed_and_nothing_behind_it_is",
     ),
     defect(

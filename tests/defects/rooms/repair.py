@@ -143,4 +143,11 @@ DEFECTS = [
         "            Err(error) if error.kind() == Kind::Missed => (),",
         "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
     ),
+    defect(
+        "a recovery names a type without the schema that its segment has lost",
+        "src/repair/copy.rs",
+        "            if let Some(schema) = find(&sum)? {",
+        "            if let Some(schema) = find(&sum)?.filter(|_| self.records == u64::MAX) {",
+        "schemas::kept::a_recovery_finds_the_schemas_of_types_whose_events_are_lost",
+    ),
 ]

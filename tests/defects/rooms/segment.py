@@ -4,6 +4,13 @@ from defect import POWER, OUT_OF_MEMORY, BY_TIME, defect
 
 DEFECTS = [
     defect(
+        "zeros that another writer has left are written over",
+        "src/log/target.rs",
+        "        if left_as_is.is_none() {\n            cut_space",
+        "        if false {\n            cut_space",
+        "writer::fill_ahead::a_killed_writer_leaves_space_and_the_next_one_continues_there_whatever_its_policy",
+    ),
+    defect(
         "zeros that were filled ahead stay behind the trailer",
         "src/segment/appender.rs",
         "            self.end_at(index_end + trailer.len() as u64)?;\n",
@@ -210,8 +217,8 @@ DEFECTS = [
     defect(
         "the latest time is forgotten when a log is opened again",
         "src/segment/latest.rs",
-        "    Some(before.max(found.indexing.latest()?))\n",
-        "    Some(before.max(found.indexing.latest()?).min(0))\n",
+        "    Some(segment.header.latest_before_ns()?.max(found.indexing.latest()?))\n",
+        "    Some(segment.header.latest_before_ns()?.max(found.indexing.latest()?).min(0))\n",
         BY_TIME,
     ),
     defect(
@@ -260,7 +267,7 @@ DEFECTS = [
         "an index is given up for all because of damage that one cursor met",
         "src/segment/map.rs",
         "        Ok(Arc::new(hop_the_rest(self, Map::default())?))",
-        "        let map = Arc::new(hop_the_rest(self, Map::default())?);\n        self.cache.kept.lock().indexed = Some((self.len()?, Arc::default()));\n        Ok(map)",
+        "        let map = Arc::new(hop_the_rest(self, Map::default())?);\n        self.cache.kept.lock().indexed = Some(Arc::new(Map { len: self.len()?, ..Map::default() }));\n        Ok(map)",
         "reader::cursors::damage_that_one_cursor_has_met_changes_no_answer_of_the_reader",
     ),
     defect(
@@ -410,5 +417,12 @@ DEFECTS = [
         "        if confirms_marker(file, offset, marker, &found.2)? {",
         "        if confirms_marker(file, offset, marker, &found.2)? || true {",
         "reader::salvage::a_byte_that_is_missing_from_the_first_marker_turns_it_into_no_other_one",
+    ),
+    defect(
+        "a schema is believed without its checksum",
+        "src/segment/schemas.rs",
+        "            if Schema::sum(bytes) != sha256 {",
+        "            if bytes.is_empty() {",
+        "schemas::hostile::a_schema_that_is_not_what_its_sum_says_and_a_type_without_its_schema_have_none",
     ),
 ]

@@ -147,8 +147,8 @@ DEFECTS = [
     defect(
         "what keeps old segments here keeps a shipper from shipping",
         "src/ship/pass.rs",
-        "                        self.prune_there(work, monitor, report)?;\n                    }\n                }\n                // Later",
-        "                        self.prune_there(work, monitor, report)?;\n                    }\n                    if let Some(obstacle) = work.obstacles.values().next() {\n                        return Err(failed_here(obstacle.clone()));\n                    }\n                }\n                // Later",
+        "                    self.prune_there(work, monitor, report)?;\n                }\n                // Later",
+        "                    self.prune_there(work, monitor, report)?;\n                    if let Some(obstacle) = work.obstacles.values().next() {\n                        return Err(failed_here(obstacle.clone()));\n                    }\n                }\n                // Later",
         "ship::runs::a_copy_that_keeps_old_segments_here_is_reported_and_all_is_shipped_nevertheless",
     ),
     defect(
@@ -210,9 +210,23 @@ DEFECTS = [
     defect(
         "old segments in the store go at the end of a run alone",
         "src/ship/pass.rs",
-        "                        self.prune(work, &here, monitor, report)?;\n                        self.prune_there(work, monitor, report)?;",
-        "                        self.prune(work, &here, monitor, report)?;",
+        "                    self.prune(work, &here, monitor, report)?;\n                    self.prune_there(work, monitor, report)?;",
+        "                    self.prune(work, &here, monitor, report)?;",
         "ship::kept::what_need_not_stay_in_the_store_goes_while_others_come",
+    ),
+    defect(
+        "a plan of a store opens what its catalogs describe",
+        "src/reader/stretches.rs",
+        "if follows && summary.bytes / UNCUT <= self.grain {",
+        "if false {",
+        "store::remote_requests::a_plan_of_a_thousand_segments_takes_a_request_for_each_thousand",
+    ),
+    defect(
+        "a plan of a store promises fewer records than there are",
+        "src/reader/filter.rs",
+        "            true if self.any_type => summary.records,",
+        "            true if self.any_type => summary.records / 2,",
+        "store::remote_requests::a_plan_of_a_thousand_segments_takes_a_request_for_each_thousand",
     ),
     defect(
         "a list that lacks a file for a moment is believed",

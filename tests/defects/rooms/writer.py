@@ -156,20 +156,17 @@ DEFECTS = [
         IN_MODEL,
     ),
     defect(
-        "the number of a type is read before the wait for room",
-        "src/writer/filling.rs",
-        AROUND_A_WAIT,
-        AROUND_A_WAIT.replace(
-            "        self.pace.is_unhurried()\n", "        BEFORE.set(u64::from(self.names.next));\n        self.pace.is_unhurried()\n"
-        ).replace("    /// Takes over the records", BEFORE + "    /// Takes over the records")
-        + "        self.names.next = BEFORE.get() as u32;\n",
-        IN_MODEL,
+        "two types get the same number",
+        "src/writer/types.rs",
+        "        self.end = number + 1;",
+        "        self.end = number;",
+        "schemas::writing::a_type_is_what_all_of_it_says_and_a_name_may_have_several",
     ),
     defect(
         "a name that another thread has given meanwhile gets a second number",
-        "src/writer/append.rs",
-        "        if let Some(number) = room.number_of(name) {\n            return Ok(number);\n        }\n",
-        "",
+        "src/writer/types.rs",
+        "        match known(room.names()) {",
+        "        match None {",
         "model::a_name_that_threads_wait_to_give_gets_one_number",
     ),
     defect(
@@ -216,9 +213,9 @@ DEFECTS = [
     ),
     defect(
         "each new name looks at all others",
-        "src/writer/filling.rs",
-        "        let number = self.filling.names.next;\n",
-        "        let number = self.filling.names.numbers.values().map(|n| n + 1).max().unwrap_or(self.filling.names.next);\n",
+        "src/writer/types.rs",
+        "NamedType { number: self.end, ..wanted.clone() };",
+        "NamedType { number: self.numbers.values().map(|n| n + 1).max().unwrap_or(self.end), ..wanted.clone() };",
         "writer::maintenance::naming_a_type_takes_no_longer_when_there_are_many",
     ),
     defect(
@@ -585,15 +582,14 @@ DEFECTS = [
         "src/writer/filling.rs",
         "        self.hand_over_own(stage);\n        let (records",
         "        let (records",
-        "writer::appenders::the_records_of_an_appender_keep_their_order_among_those_of_others",
         "writer::appenders::each_call_of_the_writer_collects_what_was_appended_before",
         "writer::appenders::a_named_type_is_in_the_log_before_its_records",
     ),
     defect(
         "an appender stages although segments roll by records",
-        "src/writer/appender.rs",
-        "known.is_ok() && !filling.rules.count_records();",
-        "known.is_ok();",
+        "src/writer/span.rs",
+        "        self.records.is_some()",
+        "        false",
         "writer::appenders::segments_that_roll_by_records_get_no_more_of_them",
     ),
     defect(
@@ -651,5 +647,26 @@ DEFECTS = [
         "        let has_buffer = self.staging.enter().has_buffer();\n        let buffer = match has_buffer {",
         "        let buffer = match self.staging.enter().has_buffer() {",
         "model::no_call_waits_for_memory_for_ever_whatever_fails",
+    ),
+    defect(
+        "a type is written without its schema",
+        "src/writer/filling.rs",
+        "            self.push_event(event::SCHEMA, self.now, about, &schema.bytes)?;\n",
+        "            let _ = about;\n",
+        "schemas::writing::each_segment_begins_with_the_schemas_of_the_log_before_the_types_that_refer_to_them",
+    ),
+    defect(
+        "a segment begins with types without their schemas",
+        "src/writer/types.rs",
+        "        self.schemas.iter().map(schema).chain(self.named.iter().map(named)).collect()",
+        "        self.schemas.iter().take(0).map(schema).chain(self.named.iter().map(named)).collect()",
+        "schemas::kept::compressing_and_decompressing_keep_them",
+    ),
+    defect(
+        "the schemas of a log have no bound together",
+        "src/writer/types.rs",
+        "        if schema.len() as u64 > left {",
+        "        if schema.len() as u64 > left && left == u64::MAX {",
+        "schemas::writing::the_schemas_of_a_log_have_a_bound_in_all_and_one_schema_counts_once",
     ),
 ]
