@@ -359,3 +359,17 @@ func (c *Cursor) TypeName(t Type) (string, bool) {
 	c.names[t] = name
 	return name, true
 }
+
+// TypeInfo returns what the log says of the type, in the segment of the record that was shown last. Errors are
+// [ErrNotFound] for a type without a name there, and [ErrIO] when its schema cannot be read.
+func (c *Cursor) TypeInfo(t Type) (TypeInfo, error) {
+	var info cbinlog.TypeInfo
+	err := c.use(func() (failure *cbinlog.Error) {
+		info, failure = c.c.TypeInfo(uint32(t))
+		return failure
+	})
+	if err != nil {
+		return TypeInfo{}, err
+	}
+	return infoOf(&info), nil
+}

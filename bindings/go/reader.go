@@ -190,6 +190,12 @@ type Reader struct {
 // [WithSalvage]: when there is no block in any of them), [ErrUnsupported] when it is of a newer version, [ErrMismatch],
 // [ErrInvalid] and [ErrIO].
 func OpenReader(path string, options ...ReaderOption) (*Reader, error) {
+	return openBy(path, options, cbinlog.OpenReader)
+}
+
+func openBy(
+	path string, options []ReaderOption, open func(string, *cbinlog.ReaderOptions) (cbinlog.Reader, *cbinlog.Error),
+) (*Reader, error) {
 	var config readerConfig
 	for _, option := range options {
 		if option == nil {
@@ -197,7 +203,7 @@ func OpenReader(path string, options ...ReaderOption) (*Reader, error) {
 		}
 		option.applyToReader(&config)
 	}
-	c, err := cbinlog.OpenReader(path, &config.ReaderOptions)
+	c, err := open(path, &config.ReaderOptions)
 	if err != nil {
 		return nil, asError(err)
 	}
@@ -281,6 +287,48 @@ func (r *Reader) Counts() ([]TypeCount, error) {
 	all := make([]TypeCount, len(counted))
 	for i, c := range counted {
 		all[i] = TypeCount{Type: Type(c.Type), Records: c.Records, Name: c.Name}
+	}
+	return all, nil
+}
+
+// TypeInfo is what a log says of a named type.
+type TypeInfo struct {
+	// Type is the number that its records have.
+	Type Type
+	// Name, ContentType, Encoding and Message are as in [TypeOptions]; "" where the log says nothing.
+	Name, ContentType, Encoding, Message string
+	// Schema is nil when there is none, and when the log has lost it.
+	Schema []byte
+	// SchemaSHA256 is the schema's SHA-256, also when the schema is lost; zeros without one.
+	SchemaSHA256 [32]byte
+}
+
+func infoOf(c *cbinlog.TypeInfo) TypeInfo {
+	return TypeInfo{
+		Type:         Type(c.Type),
+		Name:         c.Name,
+		ContentType:  c.ContentType,
+		Encoding:     c.Encoding,
+		Message:      c.Message,
+		Schema:       c.Schema,
+		SchemaSHA256: c.SchemaSHA256,
+	}
+}
+
+// Types returns the named types of the log as it is now, by number; of several logs, those of each. What is damaged is
+// left out. The error is [ErrIO].
+func (r *Reader) Types() ([]TypeInfo, error) {
+	if !r.gate.enter() {
+		return nil, ErrClosed
+	}
+	defer r.gate.leave()
+	described, err := r.c.Types()
+	if err != nil {
+		return nil, asError(err)
+	}
+	all := make([]TypeInfo, len(described))
+	for i := range described {
+		all[i] = infoOf(&described[i])
 	}
 	return all, nil
 }

@@ -240,6 +240,34 @@ func (w *Writer) Type(name, contentType string) (Type, error) {
 	return Type(t), asError(failure)
 }
 
+// TypeOptions is a type of records; all of it is the type's identity.
+type TypeOptions struct {
+	// Name is the name; several types of a log may have the same, and filters take the records of all.
+	Name string
+	// ContentType is what the payloads are, as a MIME type; may be "".
+	ContentType string
+	// Encoding is how payloads are encoded: "protobuf" (the schema is a FileDescriptorSet), "jsonschema", "avro" or
+	// "arrow", which have a schema; "json", "msgpack" or "cbor", which need none; or any other. "" without a schema.
+	Encoding string
+	// Message is the name of the message in the schema that payloads are; may be "".
+	Message string
+	// Schema is the schema, up to 1 MiB; empty for none.
+	Schema []byte
+}
+
+// TypeOf returns the number of a type in this log. A type that differs in anything from those of the log gets a new
+// number, also under a name that other types have. Readers are told all of it: [Cursor.TypeInfo], [Reader.Types]. Errors
+// are [ErrInvalid] for texts that are too long or a schema without an encoding, [ErrTooLarge] for a schema over 1 MiB or
+// over what all schemas may have together ([WithSchemaBytes]), and those of [Writer.Append]; a type is never dropped.
+func (w *Writer) TypeOf(options TypeOptions) (Type, error) {
+	if !w.gate.enter() {
+		return 0, ErrClosed
+	}
+	defer w.gate.leave()
+	t, failure := w.c.TypeOf((*cbinlog.TypeOptions)(&options))
+	return Type(t), asError(failure)
+}
+
 // Flush passes everything appended so far to the system, where it survives the end of this process, however it ends.
 // Errors are [ErrNoSpace] or [ErrIO] (what could not be written waits for the next attempt) and [ErrFailed].
 func (w *Writer) Flush() error { return w.call(cbinlog.Writer.Flush) }

@@ -219,11 +219,20 @@ func WithIndexBytes(n uint64) WriterOption {
 	return writerOption(func(c *writerConfig) { c.IndexBytes = n })
 }
 
+// WithSchemaBytes lets the schemas of the log's types have so many bytes together, up to 64 MiB: each segment begins with
+// all of them. 1 MiB without it.
+func WithSchemaBytes(n uint64) WriterOption {
+	return writerOption(func(c *writerConfig) { c.SchemaBytes = n })
+}
+
 // WithFillAhead fills a segment with zeros ahead of its blocks, n bytes at a time, up to 64 MiB: a sync then commits data
 // alone, which on ext4 takes two thirds of the time. The file is up to n bytes longer than its contents until it is
-// closed, and everything is written twice. It is meant for logs that are synced with each record or each few; 1 MiB is
-// a good length. Without it, nothing is filled.
+// closed, and everything is written twice. 0 is never. Without this option, n is 1 MiB if [WithSync] syncs at least each
+// 64 records, each 64 KiB or each 10 ms, and 0 otherwise.
 func WithFillAhead(n uint64) WriterOption {
+	if n == 0 {
+		n = math.MaxUint64 // BINLOG_FILL_NEVER
+	}
 	return writerOption(func(c *writerConfig) { c.FillAheadBytes = n })
 }
 

@@ -310,6 +310,12 @@ func blgoCounted(handle C.uintptr_t, counted *C.binlog_type_count) {
 	})
 }
 
+//export blgoDescribed
+func blgoDescribed(handle C.uintptr_t, info *C.binlog_type_info) {
+	all := value[*[]TypeInfo](handle)
+	*all = append(*all, typeInfo(info))
+}
+
 //export blgoPruned
 func blgoPruned(handle C.uintptr_t, pruned *C.binlog_pruned) {
 	all := value[*[]Pruned](handle)

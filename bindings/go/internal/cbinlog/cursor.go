@@ -6,6 +6,8 @@ package cbinlog
 // #cgo nocallback blgo_cursor_tail
 // #cgo noescape blgo_cursor_type_name
 // #cgo nocallback blgo_cursor_type_name
+// #cgo noescape blgo_cursor_type
+// #cgo nocallback blgo_cursor_type
 import "C"
 
 import "unsafe"
@@ -28,14 +30,24 @@ type Cursor struct{ c *C.binlog_cursor }
 func (r Reader) Cursor(filter *Filter) (Cursor, *Error) {
 	var a arena
 	defer a.free()
-	c := &makeC[C.binlog_filter](&a, 1)[0]
+	c := a.filter(filter)
+	if a.err != nil {
+		return Cursor{}, a.err
+	}
+	opened := C.blgo_cursor_open(r.c, c)
+	return Cursor{(*C.binlog_cursor)(opened.handle)}, result(opened.err)
+}
+
+// filter makes a binlog_filter.
+func (a *arena) filter(filter *Filter) *C.binlog_filter {
+	c := &makeC[C.binlog_filter](a, 1)[0]
 	c.struct_size = C.sizeof_binlog_filter
 	c.flags = C.uint32_t(filter.Flags)
 	c.from_id = C.uint64_t(filter.FromID)
 	c.to_id = C.uint64_t(filter.ToID)
 	c.from_time_ns = C.int64_t(filter.FromTime)
 	c.to_time_ns = C.int64_t(filter.ToTime)
-	types := makeC[C.uint32_t](&a, len(filter.Types))
+	types := makeC[C.uint32_t](a, len(filter.Types))
 	for i, t := range filter.Types {
 		types[i] = C.uint32_t(t)
 	}
@@ -45,11 +57,7 @@ func (r Reader) Cursor(filter *Filter) (Cursor, *Error) {
 	c.metadata = a.texts(filter.Metadata, "metadata of a filter")
 	c.metadata_count = C.size_t(len(filter.Metadata) / 2)
 	c.last = C.uint64_t(filter.Last)
-	if a.err != nil {
-		return Cursor{}, a.err
-	}
-	opened := C.blgo_cursor_open(r.c, c)
-	return Cursor{(*C.binlog_cursor)(opened.handle)}, result(opened.err)
+	return c
 }
 
 // IsCalling says whether this goroutine runs the listener of losses that the cursor has called.
@@ -174,4 +182,13 @@ func (c Cursor) TypeName(typ uint32) (string, *Error) {
 		return "", result(r.err)
 	}
 	return string(view(r.text.data, r.text.len)), nil
+}
+
+// TypeInfo is what the log says of a type.
+func (c Cursor) TypeInfo(typ uint32) (TypeInfo, *Error) {
+	r := C.blgo_cursor_type(c.c, C.uint32_t(typ))
+	if r.err != nil {
+		return TypeInfo{}, result(r.err)
+	}
+	return typeInfo(&r.info), nil
 }

@@ -30,6 +30,21 @@ type Reader struct{ c *C.binlog_reader }
 
 // OpenReader opens a segment, a directory, the files that match a pattern, or the URL of a store.
 func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
+	return openReader(path, "the path", options, func(place *C.char, c *C.binlog_reader_options) C.blgo_opened {
+		return C.blgo_reader_open(place, c)
+	})
+}
+
+// OpenSplit opens a split by its token.
+func OpenSplit(token string, options *ReaderOptions) (Reader, *Error) {
+	return openReader(token, "the token", options, func(place *C.char, c *C.binlog_reader_options) C.blgo_opened {
+		return C.blgo_split_open(place, c)
+	})
+}
+
+func openReader(
+	path, what string, options *ReaderOptions, open func(*C.char, *C.binlog_reader_options) C.blgo_opened,
+) (Reader, *Error) {
 	var a arena
 	defer a.free()
 	c := &makeC[C.binlog_reader_options](&a, 1)[0]
@@ -42,14 +57,14 @@ func OpenReader(path string, options *ReaderOptions) (Reader, *Error) {
 	c.credentials = a.optional(options.Credentials, "the file of credentials")
 	c.log = a.optional(options.Log, "the log's name")
 	c.open_store, c.open_store_userdata = openStore, nil
-	place := a.text(path, "the path")
+	place := a.text(path, what)
 	if a.err != nil {
 		return Reader{}, a.err
 	}
 	if options.OnLoss != nil {
 		C.blgo_set_loss(c, lend(options.OnLoss))
 	}
-	r := C.blgo_reader_open(place, c)
+	r := open(place, c)
 	return Reader{(*C.binlog_reader)(r.handle)}, result(r.err)
 }
 
@@ -105,4 +120,38 @@ func (r Reader) Counts() ([]TypeCount, *Error) {
 	defer blgoDrop(handle)
 	counted := C.blgo_reader_counts(r.c, handle)
 	return all, result(counted.err)
+}
+
+// TypeInfo is binlog_type_info.
+type TypeInfo struct {
+	Type                                 uint32
+	Name, ContentType, Encoding, Message string
+	Schema                               []byte
+	SchemaSHA256                         [32]byte
+}
+
+func typeInfo(c *C.binlog_type_info) TypeInfo {
+	info := TypeInfo{
+		Type:        uint32(c._type),
+		Name:        C.GoString(c.name),
+		ContentType: C.GoString(c.content_type),
+		Encoding:    C.GoString(c.encoding),
+		Message:     C.GoString(c.message),
+	}
+	if c.schema_len != 0 {
+		info.Schema = append([]byte(nil), view(c.schema, c.schema_len)...)
+	}
+	for i, b := range c.schema_sha256 {
+		info.SchemaSHA256[i] = byte(b)
+	}
+	return info
+}
+
+// Types returns the named types of the log.
+func (r Reader) Types() ([]TypeInfo, *Error) {
+	var all []TypeInfo
+	handle := lend(&all)
+	defer blgoDrop(handle)
+	described := C.blgo_reader_types(r.c, handle)
+	return all, result(described.err)
 }

@@ -80,6 +80,9 @@ static void loss(void *userdata, const binlog_loss *what) {
 static void counted(void *userdata, const binlog_type_count *what) {
   blgoCounted((uintptr_t)userdata, (binlog_type_count *)what);
 }
+static void described(void *userdata, const binlog_type_info *info) {
+  blgoDescribed((uintptr_t)userdata, (binlog_type_info *)info);
+}
 static void pruned(void *userdata, const binlog_pruned *what) {
   blgoPruned((uintptr_t)userdata, (binlog_pruned *)what);
 }
@@ -225,6 +228,13 @@ blgo_result blgo_writer_type(blgo_writer writer, const char *name, const char *c
   const binlog_status status = binlog_writer_type(writer_of(writer), name, content_type, &type, &raw);
   return (blgo_result){.value = type, .err = blgo_take(raw, status)};
 }
+blgo_result blgo_writer_type_of(blgo_writer writer, const binlog_type_options *options) {
+  if (blgo_is_calling((const void *)writer)) return (blgo_result){.err = &blgo_within};
+  uint32_t type = 0;
+  binlog_error *raw = NULL;
+  const binlog_status status = binlog_writer_type_of(writer_of(writer), options, &type, &raw);
+  return (blgo_result){.value = type, .err = blgo_take(raw, status)};
+}
 blgo_result blgo_writer_flush(blgo_writer writer) { USE(blgo_result, binlog_writer_flush(writer_of(writer), &raw)); }
 blgo_result blgo_writer_sync(blgo_writer writer) { USE(blgo_result, binlog_writer_sync(writer_of(writer), &raw)); }
 blgo_result blgo_writer_tick(blgo_writer writer) { USE(blgo_result, binlog_writer_tick(writer_of(writer), &raw)); }
@@ -267,6 +277,31 @@ blgo_segments blgo_reader_segments(const binlog_reader *reader) {
 }
 blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle) {
   CALL(blgo_result, binlog_reader_counts(reader, counted, (void *)handle, &raw));
+}
+
+blgo_result blgo_reader_types(const binlog_reader *reader, uintptr_t handle) {
+  CALL(blgo_result, binlog_reader_types(reader, described, (void *)handle, &raw));
+}
+
+blgo_splits blgo_reader_plan(const binlog_reader *reader, const binlog_filter *filter, const binlog_plan_options *options) {
+  blgo_splits made = {0};
+  binlog_error *raw = NULL;
+  size_t count = 0;
+  binlog_status status = binlog_reader_plan(reader, filter, options, &made.plan, &raw);
+  if (status >= 0) status = binlog_plan_count(made.plan, &count, &raw);
+  if (status >= 0 && count > 0) {
+    made.splits = calloc(count, sizeof *made.splits);
+    if (made.splits == NULL) status = BINLOG_E_NO_MEMORY;
+  }
+  while (status >= 0 && made.n < count) {
+    status = binlog_plan_split(made.plan, made.n, &made.splits[made.n], &raw);
+    made.n++;
+  }
+  made.err = blgo_take(raw, status);
+  return made;
+}
+blgo_opened blgo_split_open(const char *token, const binlog_reader_options *options) {
+  CALL(blgo_opened, binlog_split_open(token, options, (binlog_reader **)&made.handle, &raw));
 }
 
 /* A call in which the object may call the listener of losses. A listener's own call of another object restores it. */
@@ -344,6 +379,9 @@ blgo_packed blgo_cursor_read_packed(binlog_cursor *cursor, uint8_t *buf, size_t 
 blgo_tail blgo_cursor_tail(binlog_cursor *cursor) { CALL(blgo_tail, binlog_cursor_tail(cursor, &made.tail, &raw)); }
 blgo_text blgo_cursor_type_name(const binlog_cursor *cursor, uint32_t type) {
   CALL(blgo_text, binlog_cursor_type_name(cursor, type, &made.text, &raw));
+}
+blgo_type_info blgo_cursor_type(binlog_cursor *cursor, uint32_t type) {
+  CALL(blgo_type_info, binlog_cursor_type(cursor, type, &made.info, &raw));
 }
 
 blgo_result blgo_prune(const char *path, const char *log, const binlog_retention *keep, uint32_t flags,

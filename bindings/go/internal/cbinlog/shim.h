@@ -42,6 +42,11 @@ typedef struct blgo_opened {
   blgo_error *err;
 } blgo_opened;
 
+typedef struct blgo_type_info {
+  binlog_type_info info;
+  blgo_error *err;
+} blgo_type_info;
+
 typedef struct blgo_position {
   binlog_position position;
   blgo_error *err;
@@ -84,6 +89,14 @@ typedef struct blgo_segments {
   size_t n;
   blgo_error *err;
 } blgo_segments;
+
+/* `splits` is freed with blgo_free; the strings are the plan's. */
+typedef struct blgo_splits {
+  binlog_plan *plan;
+  binlog_split *splits;
+  size_t n;
+  blgo_error *err;
+} blgo_splits;
 
 typedef struct blgo_recovery {
   binlog_recovery sums;
@@ -167,6 +180,7 @@ blgo_result blgo_writer_gather_record(blgo_writer writer, uint32_t type, uint32_
 blgo_result blgo_writer_append_batch(blgo_writer writer, const binlog_record *records, size_t n);
 blgo_result blgo_writer_append_packed(blgo_writer writer, const uint8_t *frames, size_t len);
 blgo_result blgo_writer_type(blgo_writer writer, const char *name, const char *content_type);
+blgo_result blgo_writer_type_of(blgo_writer writer, const binlog_type_options *options);
 blgo_result blgo_writer_flush(blgo_writer writer);
 blgo_result blgo_writer_sync(blgo_writer writer);
 blgo_result blgo_writer_tick(blgo_writer writer);
@@ -197,6 +211,10 @@ blgo_result blgo_appender_close(binlog_appender *appender);
 blgo_opened blgo_reader_open(const char *path, const binlog_reader_options *options);
 blgo_segments blgo_reader_segments(const binlog_reader *reader);
 blgo_result blgo_reader_counts(const binlog_reader *reader, uintptr_t handle);
+blgo_result blgo_reader_types(const binlog_reader *reader, uintptr_t handle);
+
+blgo_splits blgo_reader_plan(const binlog_reader *reader, const binlog_filter *filter, const binlog_plan_options *options);
+blgo_opened blgo_split_open(const char *token, const binlog_reader_options *options);
 
 blgo_opened blgo_cursor_open(binlog_reader *reader, const binlog_filter *filter);
 blgo_record blgo_cursor_next(binlog_cursor *cursor);
@@ -211,6 +229,7 @@ blgo_result blgo_cursor_seek_end(binlog_cursor *cursor);
 blgo_packed blgo_cursor_read_packed(binlog_cursor *cursor, uint8_t *buf, size_t cap);
 blgo_tail blgo_cursor_tail(binlog_cursor *cursor);
 blgo_text blgo_cursor_type_name(const binlog_cursor *cursor, uint32_t type);
+blgo_type_info blgo_cursor_type(binlog_cursor *cursor, uint32_t type);
 
 blgo_result blgo_prune(const char *path, const char *log, const binlog_retention *keep, uint32_t flags,
                        uintptr_t handle);

@@ -15,9 +15,11 @@ var without = map[string]string{
 	"binlog_required_init":         "options are zeroed, which is the same",
 	"binlog_writer_options_init":   "options are zeroed, which is the same",
 	"binlog_reader_options_init":   "options are zeroed, which is the same",
+	"binlog_plan_options_init":     "options are zeroed, which is the same",
 	"binlog_filter_init":           "options are zeroed, which is the same",
 	"binlog_compress_options_init": "options are zeroed, which is the same",
 	"binlog_ship_options_init":     "options are zeroed, which is the same",
+	"binlog_type_options_init":     "options are zeroed, which is the same",
 	"binlog_metadata_put_text":     "strings of Go's have a length, and binlog_metadata_put takes that",
 	"binlog_cursor_interrupt":      "no wait is one of C's: Go polls the descriptor",
 	"binlog_loss_kind_name":        "Loss.String has words of its own",
@@ -27,6 +29,8 @@ var without = map[string]string{
 	"binlog_appender_append":       "Go stages by itself",
 	"binlog_appender_gather":       "binlog_appender_gather_record does the same",
 	"binlog_appender_append_batch": "batches are packed",
+	"binlog_table_options_init":    "tables are not bound: their streams are for engines that load C",
+	"binlog_reader_table":          "tables are not bound: their streams are for engines that load C",
 	"binlog_cursor_next_batch":     "binlog_cursor_read_packed brings as many, into memory of Go's",
 }
 
@@ -107,6 +111,9 @@ func TestEachFieldOfTheHeadersOptionsIsSet(t *testing.T) {
 		t.Fatalf("only %d structs of options were found in the header", len(structs))
 	}
 	for _, each := range structs {
+		if each[1] == "binlog_table_options" {
+			continue // a table's stream is for engines that load C
+		}
 		fields := regexp.MustCompile(`(\w+)(?:\[\d+\])?;`).FindAllStringSubmatch(each[2], -1)
 		for _, field := range fields {
 			name := field[1]

@@ -202,6 +202,32 @@ func (w Writer) Type(name, contentType string) (uint32, *Error) {
 	return uint32(r.value), result(r.err)
 }
 
+// TypeOptions are binlog_type_options.
+type TypeOptions struct {
+	Name, ContentType, Encoding, Message string
+	Schema                               []byte
+}
+
+// TypeOf is the number that stands for a type.
+func (w Writer) TypeOf(options *TypeOptions) (uint32, *Error) {
+	var a arena
+	defer a.free()
+	c := &makeC[C.binlog_type_options](&a, 1)[0]
+	c.struct_size = C.sizeof_binlog_type_options
+	c.name = a.text(options.Name, "the type's name")
+	c.content_type = a.optional(options.ContentType, "the content type")
+	c.encoding = a.optional(options.Encoding, "the encoding")
+	c.message = a.optional(options.Message, "the message")
+	schema := makeC[byte](&a, len(options.Schema))
+	copy(schema, options.Schema)
+	c.schema, c.schema_len = unsafe.Pointer(unsafe.SliceData(schema)), C.size_t(len(schema))
+	if a.err != nil {
+		return 0, a.err
+	}
+	r := C.blgo_writer_type_of(w.c, c)
+	return uint32(r.value), result(r.err)
+}
+
 // Flush passes everything to the system.
 func (w Writer) Flush() *Error {
 	r := C.blgo_writer_flush(w.c)

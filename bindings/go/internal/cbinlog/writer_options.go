@@ -26,6 +26,7 @@ type WriterOptions struct {
 	FullDisk        uint32
 	FullDiskWaitMS  uint64
 	IndexBytes      uint64
+	SchemaBytes     uint64
 	FillAheadBytes  uint64
 	Roll            RollOptions
 	Keep            Retention
@@ -147,6 +148,7 @@ func (a *arena) writerOptions(o *WriterOptions) (c *C.binlog_writer_options, han
 	c.full_disk = C.uint32_t(o.FullDisk)
 	c.full_disk_wait_ms = C.uint64_t(o.FullDiskWaitMS)
 	c.index_bytes = C.uint64_t(o.IndexBytes)
+	c.schema_bytes = C.uint64_t(o.SchemaBytes)
 	c.fill_ahead_bytes = C.uint64_t(o.FillAheadBytes)
 	c.heartbeat_ms = C.uint64_t(o.HeartbeatMS)
 	c.file_group = a.optional(o.FileGroup, "the group of files")

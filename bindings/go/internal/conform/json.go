@@ -81,6 +81,18 @@ func segment(s binlog.Segment) string {
 		quoted(s.ContentType), s.FirstID, quoted(s.Name), strings.Join(keys, ","), s.Sequence)
 }
 
+func typeInfo(info binlog.TypeInfo) string {
+	var schema strings.Builder
+	if info.Schema != nil {
+		fmt.Fprintf(&schema, `,"schema":"%x"`, info.Schema)
+	}
+	if info.SchemaSHA256 != [32]byte{} {
+		fmt.Fprintf(&schema, `,"schema_sha256":"%x"`, info.SchemaSHA256)
+	}
+	return fmt.Sprintf(`{"content_type":%s,"encoding":%s,"message":%s,"name":%s%s,"type":%d}`, quoted(info.ContentType),
+		quoted(info.Encoding), quoted(info.Message), quoted(info.Name), schema.String(), info.Type)
+}
+
 func loss(l binlog.Loss) string {
 	return fmt.Sprintf(`{"bytes":%d,"durable":%t,"file":%s,"first_id":%d,"first_page":%d,"kind":%d,"last_id":%d,"offset":%d,"page_count":%d}`,
 		l.Bytes, l.Durable, quoted(filepath.Base(l.Path)), l.FirstID, l.FirstPage, l.Kind, l.LastID, l.Offset, l.PageCount)

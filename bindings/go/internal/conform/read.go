@@ -12,6 +12,24 @@ import (
 	"binlog"
 )
 
+func types(path string, to io.Writer) error {
+	reader, err := binlog.OpenReader(path)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	all, err := reader.Types()
+	if err != nil {
+		return err
+	}
+	for _, info := range all {
+		if _, err := fmt.Fprintln(to, typeInfo(info)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func read(path string, filter binlog.Filter, salvage bool, to io.Writer) error {
 	var records, events, segments, losses []string
 	var options []binlog.ReaderOption

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -24,19 +25,54 @@ func made(i uint64, named binlog.Type) binlog.NewRecord {
 }
 
 func write(directory string, count uint64) (err error) {
-	writer, err := binlog.OpenWriter(directory,
-		binlog.WithName("conform"),
-		binlog.WithContentType("application/x-conform"),
-		binlog.WithParameters(map[string]string{"writer": "go"}),
-		binlog.WithRoll(binlog.RollOptions{Records: 1000}))
+	writer, err := open(directory, binlog.RollOptions{Records: 1000})
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if closing := writer.Close(); err == nil {
-			err = closing
+	defer func() { err = errors.Join(err, writer.Close()) }()
+	ways := []func(*binlog.Writer, []binlog.NewRecord) error{single, gathered, inSlice, packed}
+	return appendRuns(writer, count, func(run uint64, records []binlog.NewRecord) error {
+		return ways[run%uint64(len(ways))](writer, records)
+	})
+}
+
+func stage(directory string, count uint64) (err error) {
+	writer, err := open(directory, binlog.RollOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, writer.Close()) }()
+	appender, err := writer.OpenAppender()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, appender.Close()) }()
+	return appendRuns(writer, count, func(run uint64, records []binlog.NewRecord) error {
+		var batch binlog.Batch
+		for _, r := range records {
+			if run%2 == 1 {
+				batch.AppendRecord(r)
+			} else if err := appender.AppendRecord(r); err != nil {
+				return err
+			}
 		}
-	}()
+		if batch.Len() == 0 {
+			return nil
+		}
+		return appender.AppendBatch(&batch)
+	})
+}
+
+func open(directory string, roll binlog.RollOptions) (*binlog.Writer, error) {
+	return binlog.OpenWriter(directory,
+		binlog.WithName("conform"),
+		binlog.WithContentType("application/x-conform"),
+		binlog.WithParameters(map[string]string{"writer": "go"}),
+		binlog.WithRoll(roll))
+}
+
+// appendRuns makes so many records, and gives them to each in runs, which it numbers.
+func appendRuns(writer *binlog.Writer, count uint64, each func(uint64, []binlog.NewRecord) error) error {
 	named, err := writer.Type("conform.named", "text/plain")
 	if err != nil {
 		return err
@@ -46,7 +82,6 @@ func write(directory string, count uint64) (err error) {
 		return err
 	}
 	const run = 10
-	ways := []func(*binlog.Writer, []binlog.NewRecord) error{single, gathered, inSlice, packed}
 	flushed := uint64(0)
 	for done := uint64(0); done < count; {
 		n := min(run, count-done)
@@ -54,7 +89,7 @@ func write(directory string, count uint64) (err error) {
 		for j := range n {
 			records[j] = made(position.Appended+done+j+1, named)
 		}
-		if err := ways[done/run%uint64(len(ways))](writer, records); err != nil {
+		if err := each(done/run, records); err != nil {
 			return err
 		}
 		done += n

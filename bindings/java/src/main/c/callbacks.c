@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct callback {
   jobject target; /* a global reference */
@@ -187,6 +188,44 @@ void on_type_count(void *userdata, const binlog_type_count *counted) {
     (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.type_count, callback->target, (jint)counted->type,
                                  (jlong)counted->records, name);
   }
+  end(env);
+}
+
+/* A byte[] of these bytes; NULL for none, and with an exception pending when there is no memory. */
+static jbyteArray array_of(JNIEnv *env, const void *bytes, size_t len) {
+  if (len == 0) return NULL;
+  jbyteArray array = (*env)->NewByteArray(env, (jsize)len);
+  if (array != NULL) (*env)->SetByteArrayRegion(env, array, 0, (jsize)len, bytes);
+  return array;
+}
+
+jobject type_info(JNIEnv *env, jobject list, const binlog_type_info *info) {
+  static const uint8_t none[sizeof info->schema_sha256];
+  const int has_schema = memcmp(info->schema_sha256, none, sizeof none) != 0;
+  jobject made = NULL;
+  if ((*env)->PushLocalFrame(env, 16) != 0) return NULL;
+  jbyteArray name = bytes_of(env, info->name);
+  jbyteArray content_type = name == NULL ? NULL : bytes_of(env, info->content_type);
+  jbyteArray encoding = content_type == NULL ? NULL : bytes_of(env, info->encoding);
+  jbyteArray message = encoding == NULL ? NULL : bytes_of(env, info->message);
+  if (message != NULL) {
+    jbyteArray schema = array_of(env, info->schema, info->schema_len);
+    jbyteArray sum = (*env)->ExceptionCheck(env) || !has_schema
+                         ? NULL
+                         : array_of(env, info->schema_sha256, sizeof info->schema_sha256);
+    if (!(*env)->ExceptionCheck(env)) {
+      made = (*env)->CallStaticObjectMethod(env, upcalls.class, upcalls.type_info, list, (jint)info->type, name,
+                                            content_type, encoding, message, schema, sum);
+    }
+  }
+  return (*env)->PopLocalFrame(env, made);
+}
+
+void on_type_info(void *userdata, const binlog_type_info *info) {
+  struct borrowed_callback *callback = userdata;
+  JNIEnv *env = begin(callback->env);
+  if (env == NULL) return;
+  type_info(env, callback->target, info);
   end(env);
 }
 

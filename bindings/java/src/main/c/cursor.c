@@ -249,3 +249,14 @@ NATIVE(jbyteArray, cursorTypeName)(JNIEnv *env, jclass class, jlong handle, jint
   else raise_error(env, status, err);
   return NULL;
 }
+
+NATIVE(jobject, cursorType)(JNIEnv *env, jclass class, jlong handle, jint type) {
+  (void)class;
+  binlog_error *err = NULL;
+  binlog_type_info info;
+  const binlog_status status = binlog_cursor_type(HANDLE(struct cursor, handle)->raw, (uint32_t)type, &info, &err);
+  if (status == BINLOG_OK) return type_info(env, NULL, &info);
+  if (status == BINLOG_E_NOT_FOUND) binlog_error_free(err);
+  else raise_error(env, status, err);
+  return NULL;
+}

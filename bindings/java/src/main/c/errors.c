@@ -24,19 +24,18 @@ jthrowable exception_of(JNIEnv *env, const binlog_error *err) {
   return (*env)->ExceptionCheck(env) ? NULL : made;
 }
 
-/* An error without an error object. */
-static void raise_plain(JNIEnv *env, binlog_status status, const char *what) {
+void raise_line(JNIEnv *env, binlog_status status, const char *what, int os_code) {
   jbyteArray message = bytes_of(env, what);
   jbyteArray path = message != NULL ? bytes_of(env, "") : NULL;
   if (path == NULL) return;
   jthrowable made = (*env)->CallStaticObjectMethod(env, upcalls.class, upcalls.exception, (jint)status, message, path,
-                                                   (jlong)-1, (jint)0, (jlong)0, (jlong)0, (jlong)0);
+                                                   (jlong)-1, (jint)os_code, (jlong)0, (jlong)0, (jlong)0);
   if (!(*env)->ExceptionCheck(env)) (*env)->Throw(env, made);
 }
 
 void raise_error(JNIEnv *env, binlog_status status, binlog_error *err) {
   if (err == NULL) {
-    raise_plain(env, status, binlog_status_name(status));
+    raise_line(env, status, binlog_status_name(status), 0);
     return;
   }
   jthrowable made = exception_of(env, err);
@@ -44,6 +43,6 @@ void raise_error(JNIEnv *env, binlog_status status, binlog_error *err) {
   binlog_error_free(err);
 }
 
-void raise_too_large(JNIEnv *env, const char *what) { raise_plain(env, BINLOG_E_TOO_LARGE, what); }
+void raise_too_large(JNIEnv *env, const char *what) { raise_line(env, BINLOG_E_TOO_LARGE, what, 0); }
 
-void raise_no_memory(JNIEnv *env) { raise_plain(env, BINLOG_E_NO_MEMORY, "no memory outside of the heap"); }
+void raise_no_memory(JNIEnv *env) { raise_line(env, BINLOG_E_NO_MEMORY, "no memory outside of the heap", 0); }

@@ -23,7 +23,8 @@
 /* The class io.binlog.Upcalls and its static methods; set once, when the library is loaded. */
 struct upcalls {
   jclass class;
-  jmethodID exception, hook, check, failure, loss, pruned, type_count, segment, tail;
+  jmethodID exception, hook, check, failure, loss, pruned, type_count, type_info, segment, split, tail;
+  jmethodID columns, add_column, column;
   jmethodID compressed, progress, ship_event, ship_problem, ship_status;
 };
 extern struct upcalls upcalls;
@@ -39,6 +40,9 @@ jthrowable exception_of(JNIEnv *env, const binlog_error *err);
 
 /* Throws `err` as a BinlogException, and frees it. With a NULL it throws one with the status only. */
 void raise_error(JNIEnv *env, binlog_status status, binlog_error *err);
+
+/* Throws a BinlogException of one line, where there is no error object; os_code may be 0. */
+void raise_line(JNIEnv *env, binlog_status status, const char *what, int os_code);
 
 /* Throws a BinlogException about something that is too long for the JVM. */
 void raise_too_large(JNIEnv *env, const char *what);
@@ -97,6 +101,9 @@ void on_loss(void *userdata, const binlog_loss *loss);
 void on_borrowed_loss(void *userdata, const binlog_loss *loss);
 void on_pruned(void *userdata, const binlog_pruned *pruned);
 void on_type_count(void *userdata, const binlog_type_count *counted);
+void on_type_info(void *userdata, const binlog_type_info *info);
+/* The facts as a TypeInfo, which is also added to the list, unless that is NULL; NULL with an exception pending. */
+jobject type_info(JNIEnv *env, jobject list, const binlog_type_info *info);
 void on_compressed(void *userdata, const binlog_compressed *compressed);
 int32_t on_progress(void *userdata, const binlog_progress *progress);
 
@@ -118,6 +125,8 @@ const binlog_required *required_of(JNIEnv *env, struct arena *arena, jobject fro
 const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena, jobject from);
 const binlog_reader_options *reader_options_of(JNIEnv *env, struct arena *arena, jobject from);
 const binlog_filter *filter_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_plan_options *plan_options_of(JNIEnv *env, struct arena *arena, jobject from);
+const binlog_table_options *table_options_of(JNIEnv *env, struct arena *arena, jobject from);
 /* Without a callback, which the caller may add. */
 binlog_compress_options *compress_options_of(JNIEnv *env, struct arena *arena, jobject from);
 const binlog_ship_options *ship_options_of(JNIEnv *env, struct arena *arena, jobject from);

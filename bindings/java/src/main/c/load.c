@@ -51,8 +51,15 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   upcalls.loss = method(env, "loss", "(Ljava/lang/Object;[B[BJJJJJJZI)V");
   upcalls.pruned = method(env, "pruned", "(Ljava/lang/Object;[B[BJJJJ)V");
   upcalls.type_count = method(env, "typeCount", "(Ljava/lang/Object;IJ[B)V");
+  upcalls.type_info =
+      method(env, "typeInfo", "(Ljava/lang/Object;I[B[B[B[B[B[B)Lio/binlog/TypeInfo;");
   upcalls.segment = method(env, "segment", "(Ljava/lang/Object;JJJJ[B[B[B[[B)V");
+  upcalls.split = method(env, "split", "(Ljava/lang/Object;[B[BJJJJJJ)V");
   upcalls.tail = method(env, "tail", "(IJJJ[B[B)Lio/binlog/Tail;");
+  upcalls.columns = method(env, "columns", "()Ljava/util/List;");
+  upcalls.add_column = method(env, "addColumn", "(Ljava/lang/Object;Ljava/lang/Object;)V");
+  upcalls.column =
+      method(env, "column", "([B[BLjava/lang/Object;Ljava/lang/Object;)Lio/binlog/TableColumn;");
   upcalls.compressed = method(env, "compressed", "(Ljava/lang/Object;[B[B[BJJJJZ)V");
   upcalls.progress = method(env, "progress", "(Ljava/lang/Object;[BJJ)Z");
   upcalls.ship_event =

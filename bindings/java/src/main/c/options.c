@@ -130,6 +130,7 @@ const binlog_writer_options *writer_options_of(JNIEnv *env, struct arena *arena,
   options->full_disk_wait_ms = (uint64_t)LONG("fullDiskWaitMillis");
   options->index_bytes = (uint64_t)LONG("indexBytes");
   options->fill_ahead_bytes = (uint64_t)LONG("fillAheadBytes");
+  options->schema_bytes = (uint64_t)LONG("schemaBytes");
   options->roll = roll_options_of(env, arena, OBJECT("roll", "Lio/binlog/NativeOptions$Roll;"));
   options->keep = retention_of(env, arena, OBJECT("keep", "Lio/binlog/NativeOptions$Keep;"));
   options->require = required_of(env, arena, OBJECT("require", "Lio/binlog/NativeOptions$Require;"));
@@ -186,4 +187,21 @@ const binlog_filter *filter_of(JNIEnv *env, struct arena *arena, jobject from) {
     filter->type_count = (size_t)n;
   }
   return filter;
+}
+
+const binlog_plan_options *plan_options_of(JNIEnv *env, struct arena *arena, jobject from) {
+  BEGIN(binlog_plan_options, plan);
+  plan->target_bytes = (uint64_t)LONG("targetBytes");
+  plan->most = (uint64_t)LONG("most");
+  return plan;
+}
+
+const binlog_table_options *table_options_of(JNIEnv *env, struct arena *arena, jobject from) {
+  BEGIN(binlog_table_options, table);
+  table->columns = (uint32_t)INT("columns");
+  table->flags = (uint32_t)INT("flags");
+  table->metadata = TEXTS("metadata", &table->metadata_count);
+  table->batch_rows = (size_t)LONG("batchRows");
+  table->batch_bytes = (size_t)LONG("batchBytes");
+  return table;
 }

@@ -96,6 +96,27 @@ NATIVE(jint, writerType)(JNIEnv *env, jclass class, jlong writer, jbyteArray nam
   return (jint)type;
 }
 
+NATIVE(jint, writerTypeOf)(JNIEnv *env, jclass class, jlong writer, jbyteArray name, jbyteArray content_type,
+                           jbyteArray encoding, jbyteArray message, jbyteArray schema) {
+  (void)class;
+  struct arena arena = {0};
+  uint32_t type = 0;
+  binlog_type_options options = {.struct_size = sizeof options};
+  options.name = arena_text(env, &arena, name);
+  options.content_type = arena_text(env, &arena, content_type);
+  options.encoding = arena_text(env, &arena, encoding);
+  options.message = arena_text(env, &arena, message);
+  options.schema = arena_text(env, &arena, schema);
+  if (!arena.failed) {
+    options.schema_len = (size_t)(*env)->GetArrayLength(env, schema);
+    binlog_error *err = NULL;
+    const binlog_status status = binlog_writer_type_of(HANDLE(binlog_writer, writer), &options, &type, &err);
+    if (status < 0) raise_error(env, status, err);
+  }
+  arena_free(&arena);
+  return (jint)type;
+}
+
 NATIVE(void, writerPosition)(JNIEnv *env, jclass class, jlong writer, jlongArray out) {
   (void)class;
   binlog_error *err = NULL;

@@ -27,14 +27,22 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   private final Upcalls.@Nullable Losses losses;
   private final boolean salvages;
 
+  /** How the library opens a reader: by a path, or by a token. */
+  private interface Opening {
+    long open(byte[] place, NativeOptions.Reader options) throws BinlogException;
+  }
+
   private BinlogReader(String path, ReaderOptions options) throws BinlogException {
+    this(path, Text.terminated(path), Native::readerOpen, options);
+  }
+
+  private BinlogReader(String path, byte[] place, Opening opening, ReaderOptions options) throws BinlogException {
     handle = new Handle("the reader", Native::readerClose);
     losses = options.losses();
     salvages = options.salvages();
     Library.stores(path);
-    byte[] where = Text.terminated(path);
     try {
-      handle.opened(Native.readerOpen(where, options.toNative(losses)));
+      handle.opened(opening.open(place, options.toNative(losses)));
     } finally {
       Upcalls.Losses.rethrow(losses);
     }
@@ -110,6 +118,35 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
   }
 
   /**
+   * Opens a split with the default options.
+   *
+   * @param token as for {@link #openSplit(String, ReaderOptions)}
+   * @return a reader to be closed
+   * @throws BinlogException as there
+   */
+  public static BinlogReader openSplit(String token) throws BinlogException {
+    return openSplit(token, ReaderOptions.builder().build());
+  }
+
+  /**
+   * Opens a split of a {@link #plan}: a reader that shows the records of the split and no others. Only the files of its
+   * segments are opened; their directory or store is listed only if a file has another name by now. Use the same
+   * options as for the log, and the filter of the plan for the cursors. Open tokens of others only where any path could
+   * be opened.
+   *
+   * @param token from {@link Split#token}, in this process or another one
+   * @param options how it is read
+   * @return a reader to be closed
+   * @throws BinlogException {@link Status#INVALID} for a text that is no token; {@link BinlogException.Unsupported} for
+   *     a token of another version; {@link BinlogException.Missed} when all segments of the split were removed (some:
+   *     the first call of a cursor throws it, once); {@link BinlogException.Mismatch} when another log is at its place;
+   *     otherwise as {@link #open(Path, ReaderOptions)}
+   */
+  public static BinlogReader openSplit(String token, ReaderOptions options) throws BinlogException {
+    return new BinlogReader(Split.place(token), Text.terminated(token), Native::splitOpen, options);
+  }
+
+  /**
    * A cursor over all records.
    *
    * @return a cursor to be closed
@@ -147,6 +184,36 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
       throw e;
     }
     return cursor;
+  }
+
+  /**
+   * The records that a filter matches as columns, as Arrow lays them out: see docs/table.md. Without the columns payload
+   * and text only headers are read.
+   *
+   * @param filter which records
+   * @param options which columns, and in which form
+   * @return a table to be closed, which remains usable when the reader is closed
+   * @throws BinlogException as {@link #cursor(Filter)}; {@link Status#INVALID} also for a key of metadata twice, and for
+   *     payload or text with a filter of headers
+   * @throws IllegalStateException when the reader is closed
+   */
+  public Table table(Filter filter, TableOptions options) throws BinlogException {
+    NativeOptions.Filter wanted = filter.toNative();
+    NativeOptions.Table how = options.toNative();
+    Table table;
+    long reader = handle.enter();
+    try {
+      table = Table.open(Native.tableOpen(reader, wanted, how), losses);
+    } finally {
+      leave();
+    }
+    try {
+      Upcalls.Losses.rethrow(losses);
+    } catch (RuntimeException | Error e) {
+      table.close();
+      throw e;
+    }
+    return table;
   }
 
   private void leave() {
@@ -216,6 +283,63 @@ public final class BinlogReader implements AutoCloseable, Iterable<Record> {
     long reader = handle.enter();
     try {
       Native.readerCounts(reader, all);
+    } finally {
+      leave();
+    }
+    return Collections.unmodifiableList(all);
+  }
+
+  /**
+   * The named types of the log as it is now, by number; of several logs, those of each. What is damaged is left out.
+   *
+   * @return a list that cannot be changed
+   * @throws BinlogException {@link Status#IO}
+   * @throws IllegalStateException when the reader is closed
+   */
+  public List<TypeInfo> types() throws BinlogException {
+    List<TypeInfo> all = new ArrayList<>();
+    long reader = handle.enter();
+    try {
+      Native.readerTypes(reader, all);
+    } finally {
+      leave();
+    }
+    return Collections.unmodifiableList(all);
+  }
+
+  /**
+   * Divides what a filter selects into splits of the default size.
+   *
+   * @param filter as for {@link #plan(Filter, PlanOptions)}
+   * @return a list that cannot be changed
+   * @throws BinlogException as there
+   * @throws IllegalStateException when the reader is closed
+   */
+  public List<Split> plan(Filter filter) throws BinlogException {
+    return plan(filter, PlanOptions.builder().build());
+  }
+
+  /**
+   * Divides what a filter selects into splits, which threads, processes and machines read independently of each other.
+   * Each record that it selects now is in exactly one; records that are appended later are in none. Reads headers and
+   * the index, no payload. The filter is not a part of the tokens: use it again for each split. Damage is thrown by the
+   * cursor of the split that contains its place. A reader that salvages leaves out nothing within the filter's ids.
+   *
+   * @param filter which records; without {@link Filter.Builder#last} and {@link Filter.Builder#newestFirst}
+   * @param options how large the splits are
+   * @return a list that cannot be changed, in the order of writing; empty when nothing is selected
+   * @throws BinlogException {@link Status#INVALID} for such a filter, and for a URL that contains a secret;
+   *     {@link BinlogException.Corrupt} when no segment of a log can be read; {@link BinlogException.NotFound};
+   *     {@link Status#IO}
+   * @throws IllegalStateException when the reader is closed
+   */
+  public List<Split> plan(Filter filter, PlanOptions options) throws BinlogException {
+    NativeOptions.Filter wanted = filter.toNative();
+    NativeOptions.Plan how = options.toNative();
+    List<Split> all = new ArrayList<>();
+    long reader = handle.enter();
+    try {
+      Native.readerPlan(reader, wanted, how, all);
     } finally {
       leave();
     }

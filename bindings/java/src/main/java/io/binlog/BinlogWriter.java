@@ -374,6 +374,31 @@ public final class BinlogWriter implements AutoCloseable {
     }
   }
 
+  /**
+   * The number of a type in this log. A type that differs in anything from those of the log gets a new number, also
+   * under a name that other types have. The log tells its readers all of it: {@link Cursor#typeInfo},
+   * {@link BinlogReader#types}.
+   *
+   * @param type the type
+   * @return the number, for {@link #write(int, byte[])}
+   * @throws BinlogException {@link Status#INVALID} for texts that are too long in all or a schema without an encoding;
+   *     {@link BinlogException.TooLarge} for a schema over 1 MiB, or over what all schemas may have together
+   *     ({@link WriterOptions.Builder#schemaBytes}); else as {@link #write(NewRecord)}
+   * @throws IllegalStateException when the writer is closed
+   */
+  public int typeOf(TypeOptions type) throws BinlogException {
+    byte[] name = Text.terminated(type.name);
+    byte[] contentType = Text.terminated(type.contentType);
+    byte[] encoding = Text.terminated(type.encoding);
+    byte[] message = Text.terminated(type.message);
+    long writer = handle.enter();
+    try {
+      return Native.writerTypeOf(writer, name, contentType, encoding, message, type.schema);
+    } finally {
+      leave();
+    }
+  }
+
   /** A call without arguments. */
   private interface Call {
     void on(long writer) throws BinlogException;

@@ -378,6 +378,23 @@ public final class Cursor implements AutoCloseable, Iterable<Record> {
   }
 
   /**
+   * What the log says of a type, in the segment of the record that was shown last.
+   *
+   * @param type the number
+   * @return null when it has no name there
+   * @throws BinlogException {@link Status#IO} when its schema cannot be read
+   * @throws IllegalStateException when the cursor is closed
+   */
+  public @Nullable TypeInfo typeInfo(int type) throws BinlogException {
+    long cursor = raw.enter();
+    try {
+      return Native.cursorType(cursor, type);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
    * Frees the cursor after a call in progress; {@link #await} ends at once. Records that were read stay valid. Closing
    * again only waits until the first close is done.
    *

@@ -45,6 +45,11 @@ final class Native {
 
   static native int writerType(long writer, byte[] name, byte @Nullable [] contentType) throws BinlogException;
 
+  /** The texts end with a NUL, the schema does not. */
+  static native int writerTypeOf(
+      long writer, byte[] name, byte[] contentType, byte[] encoding, byte[] message, byte[] schema)
+      throws BinlogException;
+
   /** Appended, flushed and durable id, into {@code out}. */
   static native void writerPosition(long writer, long[] out) throws BinlogException;
 
@@ -93,11 +98,36 @@ final class Native {
 
   static native long readerOpen(byte[] path, NativeOptions.Reader options) throws BinlogException;
 
+  static native long splitOpen(byte[] token, NativeOptions.Reader options) throws BinlogException;
+
   static native void readerClose(long reader);
 
   static native void readerSegments(long reader, List<Segment> into) throws BinlogException;
 
   static native void readerCounts(long reader, List<TypeCount> into) throws BinlogException;
+
+  static native void readerTypes(long reader, List<TypeInfo> into) throws BinlogException;
+
+  static native void readerPlan(long reader, NativeOptions.Filter filter, NativeOptions.Plan options, List<Split> into)
+      throws BinlogException;
+
+  static native long tableOpen(long reader, NativeOptions.Filter filter, NativeOptions.Table options)
+      throws BinlogException;
+
+  static native void tableClose(long table);
+
+  /** The columns are the children of the one that it returns. */
+  static native TableColumn tableColumns(long table) throws BinlogException;
+
+  /**
+   * The address of a batch, and its numbers: of an array its length, its nulls, its offset, the number of its buffers
+   * and their addresses; then those of its children and of its dictionary. Null at the end.
+   */
+  static native long @Nullable [] tableNext(long table) throws BinlogException;
+
+  static native void batchRelease(long batch);
+
+  static native ByteBuffer bufferAt(long address, long length);
 
   /** {@code seeks} unless it shows the newest first or salvages. */
   static native long cursorOpen(long reader, NativeOptions.Filter filter, boolean seeks) throws BinlogException;
@@ -129,6 +159,9 @@ final class Native {
 
   /** Null when the type has no name. */
   static native byte @Nullable [] cursorTypeName(long cursor, int type) throws BinlogException;
+
+  /** Null when the type has no name. */
+  static native @Nullable TypeInfo cursorType(long cursor, int type) throws BinlogException;
 
   /** In place when {@code target} is null. Records, lost records, losses and segments, into {@code out}. */
   static native void recover(byte[] source, byte @Nullable [] target, Upcalls.@Nullable Losses listener, long[] out) throws BinlogException;

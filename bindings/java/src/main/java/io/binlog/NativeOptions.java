@@ -31,6 +31,7 @@ final class NativeOptions {
     long fullDiskWaitMillis;
     long indexBytes;
     long fillAheadBytes;
+    long schemaBytes;
     @Nullable Roll roll;
     @Nullable Keep keep;
     @Nullable Require require;
@@ -51,6 +52,19 @@ final class NativeOptions {
     byte @Nullable [] credentials;
     long blockMaxBytes;
     byte @Nullable [] log;
+  }
+
+  static final class Plan {
+    long targetBytes;
+    long most;
+  }
+
+  static final class Table {
+    int columns;
+    int flags;
+    byte @Nullable [][] metadata;
+    long batchRows;
+    long batchBytes;
   }
 
   static final class Roll {

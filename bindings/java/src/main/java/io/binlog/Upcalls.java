@@ -302,6 +302,18 @@ final class Upcalls {
     ((List<TypeCount>) list).add(new TypeCount(type, records, Text.textOrNull(name)));
   }
 
+  @SuppressWarnings("unchecked") // as Native.readerTypes gave it
+  static TypeInfo typeInfo(
+      @Nullable Object list, int type, byte[] name, byte[] contentType, byte[] encoding, byte[] message,
+      byte @Nullable [] schema, byte @Nullable [] schemaSha256) {
+    TypeInfo info =
+        new TypeInfo(
+            type, Text.text(name), Text.text(contentType), Text.text(encoding), Text.text(message), schema,
+            schemaSha256);
+    if (list != null) ((List<TypeInfo>) list).add(info);
+    return info;
+  }
+
   @SuppressWarnings("unchecked") // as Native.readerSegments gave it
   static void segment(
       Object list, long sequence, long firstId, long created, long bytes, byte[] path, byte[] name, byte[] contentType,
@@ -313,6 +325,30 @@ final class Upcalls {
             new Segment(
                 sequence, firstId, created, bytes, Text.text(path), Text.text(name), Text.text(contentType),
                 pairs));
+  }
+
+  @SuppressWarnings("unchecked") // as Native.readerPlan gave it
+  static void split(
+      Object list, byte[] token, byte[] location, long firstId, long lastId, long records, long bytes, long firstTime,
+      long lastTime) {
+    ((List<Split>) list)
+        .add(new Split(Text.text(token), Text.text(location), firstId, lastId, records, bytes, firstTime, lastTime));
+  }
+
+  /** For {@link #addColumn}. */
+  static List<TableColumn> columns() {
+    return new ArrayList<>();
+  }
+
+  @SuppressWarnings("unchecked") // as columns returned it
+  static void addColumn(Object list, Object column) {
+    ((List<TableColumn>) list).add((TableColumn) column);
+  }
+
+  @SuppressWarnings("unchecked") // as columns returned it
+  static TableColumn column(byte[] name, byte[] format, Object children, @Nullable Object dictionary) {
+    return new TableColumn(
+        Text.text(name), Text.text(format), (List<TableColumn>) children, (TableColumn) dictionary);
   }
 
   static Tail tail(int state, long nextId, long offset, long unreadBytes, byte[] path, byte[] reason) {

@@ -63,6 +63,7 @@ public final class WriterOptions {
     options.fullDiskWaitMillis = set.fullDiskWaitMillis;
     options.indexBytes = set.indexBytes;
     options.fillAheadBytes = set.fillAheadBytes;
+    options.schemaBytes = set.schemaBytes;
     options.roll = set.roll == null ? null : set.roll.toNative(owner, failures);
     options.keep = set.keep == null ? null : set.keep.toNative();
     options.require = set.require == null ? null : set.require.toNative();
@@ -98,6 +99,7 @@ public final class WriterOptions {
       "fullDiskWaitMillis", set.fullDiskWaitMillis,
       "indexBytes", set.indexBytes,
       "fillAheadBytes", set.fillAheadBytes,
+      "schemaBytes", set.schemaBytes,
       "roll", set.roll,
       "keep", set.keep,
       "require", set.require,
@@ -139,6 +141,9 @@ public final class WriterOptions {
 
   /** Collects options. The library checks them when a log is opened: {@link Status#INVALID}. */
   public static final class Builder implements Cloneable {
+    /** BINLOG_FILL_NEVER. */
+    private static final long FILL_NEVER = -1;
+
     private boolean background;
     private Compression compression = Compression.NONE;
     private int compressionLevel;
@@ -159,6 +164,7 @@ public final class WriterOptions {
     private long fullDiskWaitMillis;
     private long indexBytes;
     private long fillAheadBytes;
+    private long schemaBytes;
     private @Nullable RollOptions roll;
     private @Nullable Retention keep;
     private @Nullable Required require;
@@ -409,14 +415,27 @@ public final class WriterOptions {
     /**
      * Fills a segment with zeros ahead of its blocks, so many bytes at a time: a sync then commits data alone, which on
      * ext4 takes two thirds of the time. The file is up to so much longer than its contents until it is closed, and
-     * everything is written twice. For logs that are synced with each record or each few; 1 MiB is a good length.
+     * everything is written twice. Without this option, it is 1 MiB if the sync policy syncs at least each 64 records,
+     * each 64 KiB or each 10 ms, and nothing otherwise.
      *
      * @param bytes up to 64 MiB; 0 = never
      * @return this
      * @throws IllegalArgumentException for less than 0
      */
     public Builder fillAheadBytes(long bytes) {
-      fillAheadBytes = Text.notNegative(bytes, "a number of bytes to fill ahead");
+      fillAheadBytes = bytes == 0 ? FILL_NEVER : Text.notNegative(bytes, "a number of bytes to fill ahead");
+      return this;
+    }
+
+    /**
+     * How many bytes the schemas of the log's types may have together: each segment begins with all of them.
+     *
+     * @param bytes up to 64 MiB; 0 = 1 MiB
+     * @return this
+     * @throws IllegalArgumentException for less than 0
+     */
+    public Builder schemaBytes(long bytes) {
+      schemaBytes = Text.notNegative(bytes, "a number of bytes of schemas");
       return this;
     }
 

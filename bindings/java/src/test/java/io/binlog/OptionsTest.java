@@ -38,6 +38,8 @@ class OptionsTest {
           "RollOptions{records=5}",
           () -> ReaderOptions.builder().log("orders").cache(Path.of("/cache")).mode(ReaderMode.STRICT).build(),
           "ReaderOptions{mode=STRICT, cache=/cache, log=orders}",
+          () -> PlanOptions.builder().targetBytes(1 << 20).most(8).build(),
+          "PlanOptions{targetBytes=1048576, most=8}",
           () -> Hook.moveTo(Path.of("/done")),
           "Hook{kind=moveTo, argument=/done}",
           () -> WriterOptions.builder().background().name("a").onClose(Hook.delete()).roll(RollOptions.builder().records(5).build()).build(),
@@ -98,7 +100,7 @@ class OptionsTest {
   void every_field_is_said() throws Exception {
     Class<?>[] all = {
       WriterOptions.class, ReaderOptions.class, RollOptions.class, CompressOptions.class, ShipOptions.class,
-      Retention.class, Required.class, Filter.class, Hook.class,
+      Retention.class, Required.class, Filter.class, PlanOptions.class, Hook.class,
     };
     String source = "bindings/java/src/main/java/io/binlog/";
     for (Class<?> each : all) {

@@ -321,6 +321,7 @@ class WritingTest {
             .fullDisk(FullDisk.WAIT)
             .fullDiskWait(Duration.ofSeconds(1))
             .indexBytes(4096)
+            .schemaBytes(1000)
             .fillAheadBytes(1 << 20)
             .roll(RollOptions.builder().period(Duration.ofHours(1)).age(Duration.ofDays(1)).records(500)
                 .zone(java.time.ZoneId.of("Europe/Berlin")).nameTemplate("{name}-{seq}-%Y").build())

@@ -1,5 +1,6 @@
 package io.binlog.conform;
 
+import io.binlog.Appender;
 import io.binlog.Batch;
 import io.binlog.BinlogException;
 import io.binlog.BinlogReader;
@@ -31,6 +32,7 @@ import java.util.Map;
  * <pre>
  * conform read PATH          all records and events as JSON, as tests/golden/README.md describes it
  * conform write DIR COUNT    appends so many records, by each way of appending in turn
+ * conform stage DIR COUNT    appends them through an appender
  * conform tail DIR COUNT     follows a log until it has seen so many records
  * </pre>
  */
@@ -51,12 +53,16 @@ public final class Conform {
       String command = arguments.length == 0 ? "" : arguments[0];
       if (command.equals("read") && arguments.length == 2) {
         out.write(LogJson.describe(arguments[1]));
+      } else if (command.equals("types") && arguments.length == 2) {
+        out.write(LogJson.types(arguments[1]));
       } else if (command.equals("write") && arguments.length == 3) {
         write(Paths.get(arguments[1]), Long.parseLong(arguments[2]));
+      } else if (command.equals("stage") && arguments.length == 3) {
+        stage(Paths.get(arguments[1]), Long.parseLong(arguments[2]));
       } else if (command.equals("tail") && arguments.length == 3) {
         tail(Paths.get(arguments[1]), Long.parseLong(arguments[2]), out);
       } else {
-        throw new IllegalArgumentException("usage: conform read PATH | write DIR COUNT | tail DIR COUNT");
+        throw new IllegalArgumentException("usage: conform read PATH | types PATH | write DIR COUNT | stage DIR COUNT | tail DIR COUNT");
       }
     } catch (Exception e) {
       System.err.println("conform: " + e);
@@ -95,14 +101,33 @@ public final class Conform {
         ByteBuffer.wrap(payload, 2 * third, payload.length - 2 * third).asReadOnlyBuffer());
   }
 
+  private static WriterOptions.Builder options() {
+    return WriterOptions.builder().name("conform").contentType("application/x-conform").parameter("writer", "java");
+  }
+
+  private static void stage(Path directory, long count) throws IOException {
+    try (BinlogWriter writer = BinlogWriter.open(directory, options().build())) {
+      int named = writer.type("conform.named", "text/plain");
+      long first = writer.position().appendedId() + 1;
+      try (Appender appender = writer.appender()) {
+        Batch batch = new Batch();
+        for (long done = 0; done < count; ) {
+          long run = Math.min(10, count - done);
+          for (long i = first + done; i < first + done + run; i++) {
+            if (done / 10 % 2 == 0) appender.append(record(i, named, payload(i)));
+            else batch.add(record(i, named, payload(i)));
+          }
+          if (batch.size() > 0) appender.append(batch);
+          batch.clear();
+          done += run;
+          if (done % 100 == 0) writer.flush();
+        }
+      }
+    }
+  }
+
   private static void write(Path directory, long count) throws IOException {
-    WriterOptions options =
-        WriterOptions.builder()
-            .name("conform")
-            .contentType("application/x-conform")
-            .parameter("writer", "java")
-            .roll(RollOptions.builder().records(RECORDS_PER_SEGMENT).build())
-            .build();
+    WriterOptions options = options().roll(RollOptions.builder().records(RECORDS_PER_SEGMENT).build()).build();
     try (BinlogWriter writer = BinlogWriter.open(directory, options)) {
       int named = writer.type("conform.named", "text/plain");
       long first = writer.position().appendedId() + 1;

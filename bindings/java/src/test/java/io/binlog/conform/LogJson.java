@@ -10,6 +10,7 @@ import io.binlog.ReaderOptions;
 import io.binlog.Record;
 import io.binlog.Segment;
 import io.binlog.Tail;
+import io.binlog.TypeInfo;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -103,6 +104,35 @@ public final class LogJson {
     }
     return "{\"content_type\":" + text(segment.contentType()) + ",\"first_id\":" + segment.firstId() + ",\"name\":"
         + text(segment.name()) + ",\"parameters\":{" + parameters + "},\"sequence\":" + segment.sequence() + "}";
+  }
+
+  /**
+   * The named types of a log, a line each.
+   *
+   * @param path a file, a directory or a pattern
+   * @return the lines
+   * @throws BinlogException when the log cannot be read
+   */
+  public static String types(String path) throws BinlogException {
+    StringBuilder lines = new StringBuilder();
+    try (BinlogReader reader = BinlogReader.openMatching(path, ReaderOptions.builder().build())) {
+      for (TypeInfo info : reader.types()) {
+        lines.append("{\"content_type\":").append(text(info.contentType()));
+        lines.append(",\"encoding\":").append(text(info.encoding()));
+        lines.append(",\"message\":").append(text(info.message()));
+        lines.append(",\"name\":").append(text(info.name()));
+        if (info.schema() != null) lines.append(",\"schema\":").append(hex(info.schema()));
+        if (info.schemaSha256() != null) lines.append(",\"schema_sha256\":").append(hex(info.schemaSha256()));
+        lines.append(",\"type\":").append(info.type()).append("}\n");
+      }
+    }
+    return lines.toString();
+  }
+
+  private static String hex(byte[] bytes) {
+    StringBuilder out = new StringBuilder("\"");
+    for (byte one : bytes) out.append(String.format("%02x", one & 0xff));
+    return out.append('"').toString();
   }
 
   private static String pairs(Metadata metadata) {
