@@ -1,0 +1,89 @@
+"""Times and lengths of time, as callers write them."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timedelta, timezone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+_UNITS = {
+    "ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000,
+    "h": 3_600_000_000_000, "d": 86_400_000_000_000, "w": 604_800_000_000_000,
+}
+_PART = re.compile(r"(\d+)(ns|us|µs|ms|s|m|h|d|w)")
+_FRACTION = re.compile(r"[.,]\d{6}(\d{1,3})")
+_LENGTH = re.compile(rf"(?:{_PART.pattern})+")
+
+
+def _length(text: str) -> int | None:
+    """Nanoseconds of a length such as ``1h30m``; None for another text."""
+    if not _LENGTH.fullmatch(text):
+        return None
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def to_ns(value: object) -> int:
+    """Nanoseconds since the Unix epoch.
+
+    An int is just that; a datetime without a time zone is local time; a text is a time of ISO 8601 (UTC unless it says
+    otherwise), ``"now"``, or a length before now, such as ``"-1h30m"``.
+    """
+    if isinstance(value, bool):
+        raise TypeError("a time is an int of nanoseconds, a datetime or a str, not bool")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, datetime):
+        return (value.astimezone(timezone.utc) - _EPOCH) // _MICROSECOND * 1000
+    if not isinstance(value, str):
+        raise TypeError(f"a time is an int of nanoseconds, a datetime or a str, not {type(value).__name__}")
+    if value == "now":
+        return time.time_ns()
+    if value.startswith("-") and (length := _length(value[1:])) is not None:
+        return time.time_ns() - length
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no time: write 2026-11-25T08:00, -1h30m, or now") from None
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=timezone.utc)
+    # A datetime has no nanoseconds.
+    fraction = _FRACTION.search(value)
+    nanoseconds = int(fraction[1].ljust(3, "0")) if fraction else 0
+    return to_ns(parsed) + nanoseconds
+
+
+def to_seconds(value: object) -> float:
+    """Seconds of a number of them, a timedelta, or a text such as ``"500ms"``."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str):
+        length = _length(value)
+        if length is None:
+            raise ValueError(f"{value!r} is no length of time: write 500ms, 10s or 1h30m")
+        return length / 1_000_000_000
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise TypeError(f"a length of time is seconds, a timedelta or a str, not {type(value).__name__}")
+
+
+def from_ns(ns: int) -> datetime:
+    """The time in UTC; microseconds are rounded down."""
+    try:
+        return _EPOCH + timedelta(microseconds=ns // 1000)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=timezone.utc) if ns > 0 else datetime.min.replace(tzinfo=timezone.utc)
+
+
+def to_bytes(value: int | str) -> int:
+    """A number of bytes, or a text such as ``"64MiB"``."""
+    if isinstance(value, int):
+        return value
+    found = re.fullmatch(r"(\d+)\s*(B|[KMGT]i?B?)?", value.strip(), re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"{value!r} is no number of bytes: write 67108864 or 64MiB")
+    unit = (found[2] or "B").upper()
+    power = "BKMGT".index(unit[0])
+    base = 1000 if unit.endswith("B") and "I" not in unit and power else 1024
+    return int(found[1]) * int(base**power)

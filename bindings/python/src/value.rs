@@ -1,0 +1,57 @@
+//! Decoded payloads as Python's values.
+
+use binlog::TypeInfo;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::{convert, error};
+
+/// A value of JSON in Python, as `json.loads` makes it.
+pub fn of<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
+    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    LOADS.import(py, "json", "loads")?.call1((json,))
+}
+
+/// Decodes payloads of one encoding and schema, without a log.
+#[pyclass(frozen, module = "libbinlog")]
+pub struct Decoder(binlog_decode::Decoder);
+
+#[pymethods]
+impl Decoder {
+    #[new]
+    #[pyo3(signature = (encoding, schema=None, message="", content_type=""))]
+    fn new(
+        py: Python<'_>,
+        encoding: &str,
+        schema: Option<&Bound<'_, PyAny>>,
+        message: &str,
+        content_type: &str,
+    ) -> PyResult<Self> {
+        let mut info = TypeInfo::default();
+        info.encoding = encoding.to_owned();
+        info.message = message.to_owned();
+        info.content_type = content_type.to_owned();
+        info.schema = match schema {
+            Some(schema) => Some(std::sync::Arc::new(convert::payload(schema)?.as_bytes().to_vec())),
+            None => None,
+        };
+        let decoder = py.detach(|| binlog_decode::Decoder::new(&info));
+        decoder.map(Decoder).map_err(|reason| error::new(py, "decode", &reason))
+    }
+
+    /// The value of a payload.
+    fn decode<'py>(&self, payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = payload.py();
+        let payload = convert::payload(payload)?;
+        match self.0.decode(payload.as_bytes()) {
+            Ok(json) => of(py, &json).map_err(|e| error::new(py, "decode", &e.value(py).to_string())),
+            Err(reason) => Err(error::new(py, "decode", &reason)),
+        }
+    }
+
+    /// The value as JSON, or None for a payload that has none.
+    fn to_json(&self, payload: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+        let payload = convert::payload(payload)?;
+        Ok(self.0.decode(payload.as_bytes()).ok())
+    }
+}
