@@ -1,0 +1,87 @@
+package io.binlog.spark;
+
+import java.util.HashSet;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.apache.avro.LogicalType;
+import org.apache.avro.LogicalTypes;
+import org.apache.avro.Schema;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/** Schemas of Avro as columns, as Spark's own Avro source has them. A union of several types is text. */
+final class AvroSchemas {
+  /** Records that contain the one at hand: one that contains itself is text. */
+  private final Set<String> open = new HashSet<>();
+
+  private AvroSchemas() {}
+
+  /**
+   * The columns of a record.
+   *
+   * @throws IllegalArgumentException for a schema of something else
+   */
+  static StructType fields(String schema) {
+    DataType type = new AvroSchemas().type(parse(schema));
+    if (type instanceof StructType) return (StructType) type;
+    throw new IllegalArgumentException("it is no record");
+  }
+
+  static Schema parse(String schema) {
+    return new Schema.Parser().parse(schema);
+  }
+
+  /** Of a union with null its other type. */
+  static Schema withoutNull(Schema schema) {
+    if (schema.getType() != Schema.Type.UNION) return schema;
+    var others =
+        schema.getTypes().stream().filter(one -> one.getType() != Schema.Type.NULL).collect(Collectors.toList());
+    return others.size() == 1 ? others.get(0) : schema;
+  }
+
+  private DataType type(Schema given) {
+    Schema schema = withoutNull(given);
+    LogicalType logical = schema.getLogicalType();
+    switch (schema.getType()) {
+      case BOOLEAN:
+        return DataTypes.BooleanType;
+      case INT:
+        return logical instanceof LogicalTypes.Date ? DataTypes.DateType : DataTypes.IntegerType;
+      case LONG:
+        boolean isTime = logical instanceof LogicalTypes.TimestampMillis || logical instanceof LogicalTypes.TimestampMicros;
+        return isTime ? DataTypes.TimestampType : DataTypes.LongType;
+      case FLOAT:
+        return DataTypes.FloatType;
+      case DOUBLE:
+        return DataTypes.DoubleType;
+      case BYTES:
+      case FIXED:
+        return decimalOrBytes(logical);
+      case ARRAY:
+        return DataTypes.createArrayType(type(schema.getElementType()));
+      case MAP:
+        return DataTypes.createMapType(DataTypes.StringType, type(schema.getValueType()), true);
+      case RECORD:
+        return record(schema);
+      default:
+        return DataTypes.StringType;
+    }
+  }
+
+  private static DataType decimalOrBytes(LogicalType logical) {
+    if (!(logical instanceof LogicalTypes.Decimal)) return DataTypes.BinaryType;
+    LogicalTypes.Decimal decimal = (LogicalTypes.Decimal) logical;
+    return decimal.getPrecision() > 38
+        ? DataTypes.BinaryType
+        : DataTypes.createDecimalType(decimal.getPrecision(), decimal.getScale());
+  }
+
+  private DataType record(Schema schema) {
+    if (!open.add(schema.getFullName())) return DataTypes.StringType;
+    StructType fields = new StructType();
+    for (Schema.Field field : schema.getFields()) fields = fields.add(field.name(), type(field.schema()), true);
+    open.remove(schema.getFullName());
+    return fields;
+  }
+}

@@ -1,0 +1,63 @@
+package io.binlog.spark;
+
+import io.binlog.BinlogReader;
+import java.io.IOException;
+import org.apache.spark.sql.execution.vectorized.OnHeapColumnVector;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.vectorized.ColumnVector;
+import org.apache.spark.unsafe.Platform;
+
+/** The columns of one type's own, decoded batch by batch into the same memory. */
+final class DecodedColumns {
+  private final LogRead read;
+  private final PayloadDecoder decoder;
+  private final ColumnWriter[] writers;
+  private final Object[] values;
+  private byte[] scratch = new byte[4096];
+
+  /** {@code wanted} are some of the columns of the decoding. */
+  DecodedColumns(LogRead read, StructType wanted, BinlogReader reader) {
+    this.read = read;
+    decoder = read.decoding.decoder(wanted, reader);
+    writers = new ColumnWriter[wanted.size()];
+    values = new Object[writers.length];
+    for (int i = 0; i < writers.length; i++) {
+      StructField field = wanted.apply(i);
+      writers[i] = new ColumnWriter(new OnHeapColumnVector(4096, field.dataType()), field.dataType());
+    }
+  }
+
+  ColumnVector vector(int column) {
+    return writers[column].vector();
+  }
+
+  /** Decodes the payloads of a batch, in place of those of the batch before. */
+  void decode(int rows, ColumnVector ids, ColumnVector types, BytesVector payloads) throws IOException {
+    for (ColumnWriter writer : writers) writer.reset();
+    for (int row = 0; row < rows; row++) {
+      int length = payloads.length(row);
+      if (length > scratch.length) scratch = new byte[Math.max(length, 2 * scratch.length)];
+      Platform.copyMemory(null, payloads.address(row), scratch, Platform.BYTE_ARRAY_OFFSET, length);
+      java.util.Arrays.fill(values, null);
+      try {
+        decoder.decode(types.getLong(row), scratch, length, values);
+      } catch (PayloadDecoder.Malformed e) {
+        refuse(ids.getLong(row), e);
+        java.util.Arrays.fill(values, null);
+      }
+      for (int i = 0; i < writers.length; i++) writers[i].put(row, values[i]);
+    }
+  }
+
+  private void refuse(long id, PayloadDecoder.Malformed e) throws IOException {
+    if (!read.options.failsOnMalformed) return;
+    throw new IOException(
+        "the payload of record " + id + " is not what the schema of the type " + read.decoding.type + " says: " + e.getMessage()
+            + "; without decodeMode=fail its columns are NULL");
+  }
+
+  void close() {
+    for (ColumnWriter writer : writers) writer.vector().close();
+  }
+}

@@ -1,0 +1,21 @@
+package io.binlog.spark;
+
+/** Takes payloads apart. */
+interface PayloadDecoder {
+  /** A payload that is not what its type's schema says. */
+  final class Malformed extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    Malformed(String reason) {
+      super(reason, null, false, false);
+    }
+  }
+
+  /**
+   * The values of the wanted columns, as {@link ColumnWriter#put} takes them; null where the payload has none.
+   *
+   * @param type the number of the record's type
+   * @param into gets them, one for each column
+   */
+  void decode(long type, byte[] payload, int length, Object[] into) throws Malformed;
+}
