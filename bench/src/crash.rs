@@ -26,7 +26,8 @@ const AT_MOST: u64 = 1 << 30;
 const TAIL: u64 = 4 << 20;
 
 /// A binlog in a single segment.
-pub const ONE_SEGMENT: Layout = Layout { segment_bytes: u64::MAX, index_bytes: 0, fill_ahead_bytes: 0 };
+pub const ONE_SEGMENT: Layout =
+    Layout { segment_bytes: u64::MAX, index_bytes: 0, fill_ahead_bytes: 0, sync_records: 0 };
 
 /// Fills a folder with a log of `bytes` of payload or somewhat more, whose writer was killed while it wrote.
 pub fn kill_writer(contender: &str, folder: &Path, bytes: u64) -> Result<()> {

@@ -5,6 +5,7 @@ mod base;
 mod base_rolling;
 mod binlog_c;
 mod blocks;
+mod busy;
 mod clock;
 mod contender;
 mod crash;

@@ -111,7 +111,7 @@ fn binlog_returns_what_was_appended() -> Result<()> {
         for codec in [Codec::None, Codec::Lz4, Codec::Zstd1] {
             returns_what_was_appended(|folder| BinlogWriter::create(folder, mode, codec), &readers)?;
         }
-        let durable = |folder: &Path| Ok(Durable(BinlogWriter::create(folder, mode, Codec::None)?));
+        let durable = |folder: &Path| Durable::create(folder, mode, 0);
         returns_what_was_shared(durable, BatchReader)?;
     }
     Ok(())

@@ -141,7 +141,7 @@ impl Contender for Shipping {
     fn warm_up(&mut self, place: &Path) -> Result<()> {
         let log = Self::log(place);
         if !log.exists() {
-            let layout = Layout { segment_bytes: self.segment_bytes, index_bytes: 0, fill_ahead_bytes: 0 };
+            let layout = Layout { segment_bytes: self.segment_bytes, ..Layout::default() };
             write_all(BinlogWriter::open(fresh(&log)?, Mode::Background, Codec::None, layout)?, &self.load)?;
             // The last segment belongs to the writer, so it is an empty one.
             succeed(command().arg("roll").arg(&log))?;

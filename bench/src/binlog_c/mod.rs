@@ -21,7 +21,7 @@ pub use read::{read_headers, BatchReader, NextReader};
 pub use repair::{rebuild_index, salvage, Lost};
 pub use tail::Tail;
 pub use ticked::TickedWriter;
-pub use write::{BinlogWriter, Codec, Durable, Layout, Mode};
+pub use write::{BinlogWriter, Codec, Durable, Layout, Mode, FILL_NEVER};
 
 /// The version of the library that is linked.
 pub fn version() -> String {

@@ -25,14 +25,18 @@ pub enum Codec {
     Zstd1,
 }
 
-/// Sizes at which segments end and INDEX blocks are written, and the longest step of zeros ahead of the blocks; 0 means
-/// the default.
+/// Sizes at which segments end and INDEX blocks are written, the longest step of zeros ahead of the blocks, and how many
+/// records a sync contains; 0 means the default.
 #[derive(Clone, Copy, Default)]
 pub struct Layout {
     pub segment_bytes: u64,
     pub index_bytes: u64,
     pub fill_ahead_bytes: u64,
+    pub sync_records: u64,
 }
+
+/// Of [`Layout::fill_ahead_bytes`], as `BINLOG_FILL_NEVER`.
+pub const FILL_NEVER: u64 = u64::MAX;
 
 pub struct BinlogWriter {
     handle: *mut abi::Writer,
@@ -68,6 +72,7 @@ impl BinlogWriter {
         };
         (options.segment_bytes, options.index_bytes) = (layout.segment_bytes, layout.index_bytes);
         options.fill_ahead_bytes = layout.fill_ahead_bytes;
+        options.sync_records = layout.sync_records;
         let directory = c_path(folder)?;
         let mut handle = ptr::null_mut();
         call!(binlog_writer_open(directory.as_ptr(), &options, &mut handle))?;
@@ -184,13 +189,20 @@ impl SharedAppend for BinlogWriter {
     const CLOSE_SYNCS: bool = true;
 }
 
-/// Syncs after each append; the library lets threads share an fdatasync.
-pub struct Durable(pub BinlogWriter);
+/// Syncs each record before its append returns, by the policy; the library lets threads share an fdatasync.
+pub struct Durable(BinlogWriter);
+
+impl Durable {
+    /// `fill_ahead_bytes` is as in [`Layout`].
+    pub fn create(folder: &Path, mode: Mode, fill_ahead_bytes: u64) -> Result<Self> {
+        let layout = Layout { fill_ahead_bytes, sync_records: 1, ..Layout::default() };
+        BinlogWriter::open(folder, mode, Codec::None, layout).map(Durable)
+    }
+}
 
 impl SharedAppend for Durable {
     fn append(&self, payload: &[u8]) -> Result<()> {
-        self.0.append_one(payload)?;
-        self.0.sync()
+        self.0.append_one(payload)
     }
 
     fn flush(&self) -> Result<()> {

@@ -37,7 +37,7 @@ pub fn rolls(amount: Amount) -> Result<Contenders> {
         paced(BASE, &load, files, base, RollingBaseReader),
     ];
     let layouts = |name: &str| {
-        let rolling = Layout { segment_bytes: SEGMENT, index_bytes: 0, fill_ahead_bytes: 0 };
+        let rolling = Layout { segment_bytes: SEGMENT, ..Layout::default() };
         [(name.to_owned(), rolling, files), (format!("{name}, no rolls"), ONE_SEGMENT, 1)]
     };
     for (name, layout, files) in layouts("binlog, ticked") {
@@ -96,7 +96,7 @@ pub fn shipping(amount: Amount) -> Result<Contenders> {
     let bytes = amount.rolls * SEGMENT + SEGMENT / 2;
     let load = Rc::new(Load::of_bytes(Payloads::fixed(SIZE), bytes));
     let files = 1 + amount.rolls as usize;
-    let layout = Layout { segment_bytes: SEGMENT, index_bytes: 0, fill_ahead_bytes: 0 };
+    let layout = Layout { segment_bytes: SEGMENT, ..Layout::default() };
     let alone = move |folder: &Path| BinlogWriter::open(folder, Mode::Background, Codec::None, layout);
     let shipped = move |folder: &Path| Shipped::open(folder, layout);
     let beside = move |folder: &Path| Beside::start(folder.to_owned(), layout, Payloads::fixed(SIZE), PACE);

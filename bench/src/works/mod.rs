@@ -136,6 +136,13 @@ pub const WORKS: &[Work] = &[
         presentation: Presentation::Rates,
         contenders: shared::durable,
     },
+    Work {
+        name: "durable appends of 600 B beside busy processors",
+        needs_disk: true,
+        passes: 1,
+        presentation: Presentation::Rates,
+        contenders: shared::durable_beside_busy,
+    },
     appending("JSON in", json::write),
     reading("JSON out", json::read),
     searching("read 1 type in 1,000", SQLITE, find::one_type),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::{boxed, Amount, Contenders, BASE, RAW, RAW_PREALLOCATED};
 use crate::base::{BaseReader, BaseWriter};
-use crate::binlog_c::{BatchReader, BinlogAppenders, BinlogWriter, Codec, Durable, Layout, Mode};
+use crate::binlog_c::{BatchReader, BinlogAppenders, BinlogWriter, Codec, Durable, Mode, FILL_NEVER};
+use crate::busy::Busy;
 use crate::contender::{Contender, Read, SharedAppend};
 use crate::okaywal_peer::{OkaywalReader, OkaywalWriter};
 use crate::payload::{Load, Payloads};
@@ -63,13 +64,35 @@ pub fn durable(amount: Amount) -> Result<Contenders> {
         let sqlite = |folder: &Path| Ok(Mutex::new(SqliteWriter::create_durable(folder)?));
         contenders.push(sharing(named("SQLite"), threads, share(), sqlite, SqliteReader));
         contenders.push(sharing(named("okaywal"), threads, share(), OkaywalWriter::create, OkaywalReader));
-        for (name, mode) in [("binlog", Mode::Caller), ("binlog, background", Mode::Background)] {
-            let create = move |folder: &Path| Ok(Durable(BinlogWriter::create(folder, mode, Codec::None)?));
+        for (name, mode, fill_ahead) in [
+            ("binlog", Mode::Caller, 0),
+            ("binlog, background", Mode::Background, 0),
+            ("binlog, nothing filled ahead", Mode::Caller, FILL_NEVER),
+        ] {
+            let create = move |folder: &Path| Durable::create(folder, mode, fill_ahead);
             contenders.push(sharing(named(name), threads, share(), create, BatchReader));
         }
-        let filled = Layout { fill_ahead_bytes: 1 << 20, ..Layout::default() };
-        let create = move |folder: &Path| Ok(Durable(BinlogWriter::open(folder, Mode::Caller, Codec::None, filled)?));
-        contenders.push(sharing(named("binlog, filled ahead"), threads, share(), create, BatchReader));
+    }
+    Ok(contenders)
+}
+
+/// The same where the processors have something else to do: threads that wait for one another get them late.
+pub fn durable_beside_busy(amount: Amount) -> Result<Contenders> {
+    let share = || in_time(amount.durable_time);
+    let raw = |folder: &Path| Busy::beside(Mutex::new(RawDurable(RawFile::create(folder, false)?)));
+    let mut contenders = vec![sharing(RAW.into(), 1, share(), raw, RawReader { size: SIZE })];
+    for threads in THREADS {
+        let named = |name| with_threads(name, threads);
+        let engine = |folder: &Path| Busy::beside(RaftEngineWriter::create(folder, true)?);
+        contenders.push(sharing(named("raft-engine"), threads, share(), engine, RaftEngineReader));
+        let sqlite = |folder: &Path| Busy::beside(Mutex::new(SqliteWriter::create_durable(folder)?));
+        contenders.push(sharing(named("SQLite"), threads, share(), sqlite, SqliteReader));
+        let okaywal = |folder: &Path| Busy::beside(OkaywalWriter::create(folder)?);
+        contenders.push(sharing(named("okaywal"), threads, share(), okaywal, OkaywalReader));
+        for (name, mode) in [("binlog", Mode::Caller), ("binlog, background", Mode::Background)] {
+            let create = move |folder: &Path| Busy::beside(Durable::create(folder, mode, 0)?);
+            contenders.push(sharing(named(name), threads, share(), create, BatchReader));
+        }
     }
     Ok(contenders)
 }

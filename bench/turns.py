@@ -1,0 +1,24 @@
+"""Contenders that take turns, for the benchmarks in Python."""
+
+import sys
+import time
+
+
+def measure(found, rounds):
+    """The seconds of each round by work and contender. `found` has for each work its contenders: a call, and what it must return."""
+    times = {(work, name): [] for work, contenders in found.items() for name in contenders}
+    for turn in range(rounds + 1):
+        for work, contenders in found.items():
+            names = list(contenders)
+            for name in names[turn % len(names):] + names[:turn % len(names)]:
+                call, expected, _ = contenders[name]
+                began = time.perf_counter()
+                got = call()
+                took = time.perf_counter() - began
+                assert got == expected, (work, name, got, expected)
+                if turn > 0:  # the first is the warm-up
+                    times[work, name].append(took)
+            sys.stderr.write(".")
+            sys.stderr.flush()
+    sys.stderr.write("\n")
+    return times
