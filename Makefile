@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help setup build core demo test lint lint-tools lowest unit model c-tests java java-test go-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger archive-tests archive-tools install-test abi-test abi install install-debug uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
+.PHONY: help setup build core demo test lint lint-tools lowest unit model c-tests java java-test spark spark-test go-test python python-wheels python-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger engines archive-tests archive-tools install-test abi-test abi install install-debug uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
@@ -44,7 +44,7 @@ demo: ## Record this machine's counters and package log from C, read them back b
 	@ln -sf libbinlog.so target/$(DEMO_PROFILE)/libbinlog.so.0
 	@examples/demo.sh target/$(DEMO_PROFILE)
 
-SUITES := lint unit c-tests java-test go-test conformance stranger system-tests rolling-tests verdicts model archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
+SUITES := lint unit c-tests java-test go-test python-test spark-test conformance stranger engines system-tests rolling-tests verdicts model archive-tests fuzz-replay defects abi-test install-test docs-test bench-quick
 
 # Two at a time, what others wait for first: compilers wait for each other's last step, and tests for disks and clocks. What a suite says comes in one piece.
 test: setup ## Run everything that must pass before a change lands.
@@ -60,7 +60,13 @@ unit: | lint
 # It builds the library with a scheduler in place of locks, under the same name.
 model: | lint unit
 install-test docs-test: | go-test
+bench-quick: | engines
 conformance archive-tests: | java-test go-test
+conformance: | python-test
+# It uses the jar of the one and the wheel of the other, and a store.
+spark-test: | java-test python-test archive-tools
+# They build into one directory.
+java python conformance archive-tests: | spark-test
 endif
 
 # Not part of setup: only lint needs it.
@@ -78,6 +84,9 @@ lint: lint-tools ## Formatting, warnings as errors, documentation without broken
 	! $(CARGO) package --locked --list --allow-dirty --package libbinlog 2>/dev/null | grep -vE '^((src|include)/.*|Cargo\.(toml|lock|toml\.orig)|\.cargo_vcs_info\.json|build\.rs|README\.md|CHANGELOG\.md|LICENSE)$$'
 	cd fuzz && $(CARGO) fmt --check
 	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
+	cd bindings/python && $(CARGO) fmt --check
+	cd bindings/python && $(CARGO) clippy --locked --all-targets -- -D warnings
+	cd bindings/python && $(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 
 # The same random cases each time, so that a change is judged by what it changes; make soak tries others.
@@ -100,13 +109,23 @@ java: build ## The jar of the Java binding, with the library in it: bindings/jav
 java-test: build ## Tests and examples of the Java binding on each JDK of the machine, with the JVM's checks of JNI.
 	bindings/java/test.sh
 
-# The programs of Java and Go come with their bindings, and are linked as a user of theirs would.
-conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard bindings/go/go.mod),prefix) ## Every language reads the golden files, and writes, reads and follows what the others do.
+spark: build ## The jar of the Spark connector, with the Java binding and the library in it: bindings/spark/target/binlog-spark.jar.
+	bindings/spark/test.sh build
+
+# A bound of five minutes of its own; the long scenarios are in make soak.
+spark-test: build archive-tools ## The Spark connector with Spark itself, on executors of their own: kills, streams, damage, a store, documentation, examples.
+	bindings/spark/test.sh
+
+# The programs of Java, Go and Python come with their bindings, and are linked as a user of theirs would.
+conformance: build $(if $(wildcard bindings/java/pom.xml),java) $(if $(wildcard bindings/go/go.mod),prefix) $(if $(wildcard bindings/python/pyproject.toml),python) ## Every language reads the golden files, and writes, reads and follows what the others do.
 	tests/conformance/run.py
 
 # The same damages each time; make soak tries others.
 stranger: build ## A reader written after the format's pages alone reads the golden files, and damaged logs as the command does.
 	tests/stranger/run.sh
+
+engines: build ## pyarrow, nanoarrow, DuckDB, Polars and DataFusion read tables; Python reads exports; DuckDB queries logs by examples/duckdb.
+	tests/engines/run.sh
 
 system-tests: build ## Failing system calls, full disks and failing devices under the built library; mounting small file systems needs root.
 	tests/system/run.sh
@@ -140,6 +159,15 @@ defects: ## Break the library on purpose, one defect after the other, and see th
 go-test: prefix ## The Go module: vet, tests with the race detector, shared and static, cgo's checks of pointers, examples.
 	bindings/go/test.sh
 
+python: ## The Python package: bindings/python/target/wheels has a wheel for this machine.
+	packaging/python.sh build
+
+python-wheels: ## Wheels of the Python package for linux x86_64 and aarch64, and the sdist.
+	packaging/python.sh all
+
+python-test: ## The Python package as a wheel in an environment of its own: mypy, pytest, engines, documentation, examples.
+	bindings/python/test.sh
+
 docs-test: build ## Run the commands that README and CONTRIBUTING show.
 	tests/documented.sh
 
@@ -150,7 +178,7 @@ abi-test: build ## Functions, structs and constants against packaging/abi, and t
 	packaging/abi/compare.sh
 	tests/install/abi.sh
 
-soak: build soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
+soak: build archive-tools soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long forms: fuzzing, random histories, faults, power cuts, kills, following and the C tests, over and over (hours).
 	for round in $$(seq 50); do \
 	  $(CARGO) test --release --locked --quiet --test format --test writer --test reader --lib || exit 1; \
 	done
@@ -167,6 +195,7 @@ soak: build soak-filesystems soak-fuzz soak-sanitized soak-cargo-c ## The long f
 	tests/verdicts/run.py --all
 	tests/stranger/run.sh --seconds 1200 --seed $$RANDOM
 	python3 tests/defects/run.py
+	bindings/spark/soak.sh
 
 # BINLOG_FILESYSTEM_SECONDS says for how long.
 soak-filesystems: build ## Power cuts, full disks and failing devices on real ext4, XFS and btrfs (10 minutes); needs root, installs their tools.
@@ -189,11 +218,14 @@ soak-cargo-c: ## Install the library by cargo-c, as docs/install.md tells, and u
 bench: build archive-tools ## Measure against raw system calls and peers (half an hour and more); writes docs/performance/.
 	bench/languages/peers.sh
 	cd bench && ../tests/archive/servers.py run --only s3 -- $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
+	tests/engines/run.sh --python bench/tables.py --markdown docs/performance/tables.md
+	bindings/spark/test.sh --python bench/spark.py --markdown docs/performance/spark.md
 
 bench-quick: build ## A few seconds of the benchmark, to see that it works.
 	bench/languages/peers.sh
 	cd bench && $(CARGO) test --release --locked --quiet
 	cd bench && $(CARGO) run --release --locked --quiet -- --quick > /dev/null
+	tests/engines/run.sh --python bench/tables.py --quick > /dev/null
 
 header: ## Write include/binlog.h anew from src/ffi.
 	BINLOG_WRITE_HEADER=1 $(CARGO) test --locked --test header
@@ -209,4 +241,4 @@ golden: ## Write the golden files anew; only for a new version of the format.
 
 clean: ## Remove everything that was built.
 	$(CARGO) clean
-	rm -rf bench/target fuzz/target bindings/java/target
+	rm -rf bench/target fuzz/target bindings/java/target bindings/python/target bindings/spark/target
