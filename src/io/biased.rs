@@ -178,6 +178,50 @@ pub(crate) fn enter_all<'a, T: 'a>(locks: impl Iterator<Item = &'a Others<T>>) -
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;
+    use std::time::Duration;
+
+    // Long enough for a thread that does not wait to be inside, on a machine that is busy with other things.
+    const LONG: Duration = Duration::from_millis(300);
+
+    #[test]
+    fn another_thread_waits_until_the_owner_has_left() {
+        let (mut owner, others) = biased(());
+        let left = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let owned = owner.enter();
+            let other = scope.spawn(|| {
+                let _inside = enter_all([&others].into_iter());
+                assert!(left.load(Ordering::SeqCst), "the owner was still inside");
+            });
+            while !owned.lock.wanted.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(LONG);
+            left.store(true, Ordering::SeqCst);
+            drop(owned);
+            other.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn the_owner_waits_until_another_thread_has_left() {
+        let (mut owner, others) = biased(());
+        let (begun, left) = (AtomicBool::new(false), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let inside = enter_all([&others].into_iter());
+            scope.spawn(|| {
+                begun.store(true, Ordering::SeqCst);
+                let _owned = owner.enter();
+                assert!(left.load(Ordering::SeqCst), "another thread was still inside");
+            });
+            while !begun.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(LONG);
+            left.store(true, Ordering::SeqCst);
+            drop(inside);
+        });
+    }
 
     #[test]
     fn owner_and_other_threads_exclude_each_other() {
