@@ -41,12 +41,19 @@ def notifications():
     return [(line, json.loads(line)["event_type"]) for line in lines]
 
 
+SCHEMA = b'{"type": "object", "properties": {"payload": {"type": "object", "properties": {"memory_mb": {"type": "integer"}}}}}'
+
+
 def write_large(where, size):
-    """The notifications over and over, as a log and as lines; returns how many."""
+    """The notifications over and over, as a log, as one of a type with a schema, and as lines; returns how many."""
     lines, count, at = notifications(), 0, 0
-    with binlog.Writer(str(where / "large"), segment_bytes=256 << 20) as writer, (where / "large.jsonl").open("wb") as file:
+    typed = [(line, "notification") for line, _ in lines]
+    with (binlog.Writer(str(where / "large"), segment_bytes=256 << 20) as writer, (where / "large.jsonl").open("wb") as file,
+          binlog.Writer(str(where / "typed"), segment_bytes=256 << 20) as described):
+        described.type("notification", encoding="jsonschema", schema=SCHEMA)
         while at < size:
             writer.append_batch(lines)
+            described.append_batch(typed)
             file.write(b"".join(line + b"\n" for line, _ in lines))
             at += sum(len(line) + 1 for line, _ in lines)
             count += len(lines)
@@ -81,6 +88,8 @@ def works(spark, where, large, small, segments):
     binlog_of.select("id", "time", "type_name", "text").write.option("compression", "zstd").mode("overwrite").parquet(str(where / "large.parquet"))
     parquet = spark.read.parquet(str(where / "large.parquet"))
     by_field = spark.read.schema("payload struct<memory_mb: bigint>").json(str(where / "large.jsonl"))
+    decoded = load(spark, where / "typed", decode="notification")
+    inferred = lambda: spark.read.json(str(where / "large.jsonl")).selectExpr("sum(payload.memory_mb)").first()[0]
     total = lambda frame, column: frame.selectExpr(f"sum(cast(get_json_object({column}, '{FIELD}') as bigint))").first()[0]
     wanted = total(lines, "value")
     binlog_of_small = load(spark, where / "small")
@@ -101,9 +110,11 @@ def works(spark, where, large, small, segments):
 
     return {
         "full scan, a JSON field summed": {
-            "binlog": (lambda: total(binlog_of, "text"), wanted, large),
+            "binlog": (lambda: decoded.selectExpr("sum(payload.memory_mb)").first()[0], wanted, large),
+            "binlog, get_json_object": (lambda: total(binlog_of, "text"), wanted, large),
             "Parquet, the record as text": (lambda: total(parquet, "text"), wanted, large),
             "JSON lines as text": (lambda: total(lines, "value"), wanted, large),
+            "JSON lines, all fields inferred": (inferred, wanted, large),
             "JSON lines, a schema of the one field": (lambda: by_field.selectExpr("sum(payload.memory_mb)").first()[0], wanted, large),
         },
         "full scan, payloads counted": {
