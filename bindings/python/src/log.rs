@@ -7,7 +7,7 @@ use binlog::contents::TypeCount;
 use binlog::splits::PlanOptions;
 use binlog::{Filter, Loss, Reader, ReaderMode, ReaderOptions, Required, TailState};
 use parking_lot::{Mutex, RwLock};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList};
@@ -31,24 +31,28 @@ pub struct Log {
 }
 
 /// The mode of this name.
-pub fn mode_of(name: &str) -> PyResult<ReaderMode> {
-    match name {
+fn mode_of(name: &Bound<'_, PyAny>) -> PyResult<ReaderMode> {
+    match convert::text("mode", name)? {
         "prefix" => Ok(ReaderMode::Prefix),
         "strict" => Ok(ReaderMode::Strict),
         "salvage" => Ok(ReaderMode::Salvage),
-        _ => Err(PyValueError::new_err(format!("mode is {name:?}; it may be \"prefix\", \"strict\" or \"salvage\""))),
+        _ => Err(convert::wrong_value("mode", "\"prefix\", \"strict\" or \"salvage\"", name)),
     }
 }
 
 /// What a log must be.
 pub fn required(
-    name: Option<String>,
-    content_type: Option<String>,
+    name: Option<&Bound<'_, PyAny>>,
+    content_type: Option<&Bound<'_, PyAny>>,
     parameters: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Required> {
-    let mut required = Required { name, content_type, ..Required::default() };
+    let mut required = Required {
+        name: convert::text_or_none("require_name", name)?,
+        content_type: convert::text_or_none("require_content_type", content_type)?,
+        ..Required::default()
+    };
     if let Some(parameters) = parameters {
-        convert::each_pair(parameters, |key, value| {
+        convert::each_pair("require_parameters", parameters, |key, value| {
             required.parameters.insert(key.to_owned(), value.to_owned());
             Ok(())
         })?;
@@ -84,42 +88,46 @@ impl Log {
 impl Log {
     #[new]
     #[pyo3(signature = (
-        location, *, token=None, mode="prefix", on_loss=None, log=None, require_name=None, require_content_type=None,
-        require_parameters=None, cache=None, cache_bytes=0, credentials=None, block_max_bytes=0,
+        location, *, token=None, mode=None, on_loss=None, log=None, require_name=None, require_content_type=None,
+        require_parameters=None, cache=None, cache_bytes=None, credentials=None, block_max_bytes=None,
     ))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn new(
         py: Python<'_>,
-        location: Option<PathBuf>,
-        token: Option<String>,
-        mode: &str,
-        on_loss: Option<Py<PyAny>>,
-        log: Option<String>,
-        require_name: Option<String>,
-        require_content_type: Option<String>,
+        location: Option<&Bound<'_, PyAny>>,
+        token: Option<&Bound<'_, PyAny>>,
+        mode: Option<&Bound<'_, PyAny>>,
+        on_loss: Option<&Bound<'_, PyAny>>,
+        log: Option<&Bound<'_, PyAny>>,
+        require_name: Option<&Bound<'_, PyAny>>,
+        require_content_type: Option<&Bound<'_, PyAny>>,
         require_parameters: Option<&Bound<'_, PyAny>>,
-        cache: Option<PathBuf>,
-        cache_bytes: u64,
-        credentials: Option<PathBuf>,
-        block_max_bytes: u64,
+        cache: Option<&Bound<'_, PyAny>>,
+        cache_bytes: Option<&Bound<'_, PyAny>>,
+        credentials: Option<&Bound<'_, PyAny>>,
+        block_max_bytes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let on_loss = on_loss.map(Callback::new);
+        let bytes = |name, given: Option<&Bound<'_, PyAny>>| given.map_or(Ok(0), |bytes| convert::integer(name, bytes));
+        let path = |name, given: Option<&Bound<'_, PyAny>>| given.map(|path| convert::path(name, path)).transpose();
+        let on_loss = on_loss.map(|function| Callback::new("on_loss", function)).transpose()?;
         let options = ReaderOptions {
-            mode: mode_of(mode)?,
+            mode: mode.map_or(Ok(ReaderMode::Prefix), mode_of)?,
             on_loss: on_loss.as_ref().map(Callback::on_loss),
-            log,
+            log: convert::text_or_none("log", log)?,
             require: required(require_name, require_content_type, require_parameters)?,
-            cache,
-            cache_bytes,
-            credentials,
-            block_max_bytes,
+            cache: path("cache", cache)?,
+            cache_bytes: bytes("cache_bytes", cache_bytes)?,
+            credentials: path("credentials", credentials)?,
+            block_max_bytes: bytes("block_max_bytes", block_max_bytes)?,
             opener: stores::opener(),
         };
         let given = options.clone();
-        if location.is_none() && token.is_none() {
-            return Err(PyValueError::new_err("a log has a location or a token"));
-        }
-        let location = location.unwrap_or_default();
+        let token = convert::text_or_none("token", token)?;
+        let location = match (location, &token) {
+            (None, Some(_)) => PathBuf::new(),
+            (None, None) => return Err(PyTypeError::new_err("a log needs a location: a path or a URL")),
+            (Some(location), _) => convert::path("location", location)?,
+        };
         let opened = py.detach(|| open(&location, token.as_deref(), given)).or_raise(py)?;
         let reader = RwLock::new(Some(Arc::new(opened)));
         Ok(Log { reader, location, token, options, on_loss })
@@ -152,9 +160,9 @@ impl Log {
         r#where: Option<&Bound<'_, PyAny>>,
         since: Option<&Bound<'_, PyAny>>,
         until: Option<&Bound<'_, PyAny>>,
-        from_id: Option<u64>,
-        to_id: Option<u64>,
-        last: Option<u64>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
+        last: Option<&Bound<'_, PyAny>>,
         reverse: bool,
         follow: bool,
         timeout: Option<&Bound<'_, PyAny>>,
@@ -179,8 +187,9 @@ impl Log {
             });
         }
         selection.resolve(py, &reader)?;
+        let last = last.map(|given| convert::integer("last", given)).transpose()?;
         let filter = Filter { last, newest_first: reverse, events, headers_only, ..selection.filter };
-        let timeout = timeout.map(convert::duration).transpose()?;
+        let timeout = timeout.map(|given| convert::duration("timeout", given)).transpose()?;
         let cursor = py.detach(|| reader.cursor(&filter)).or_raise(py)?;
         Ok(Records::new(cursor, Showing { follow, timeout, views, headers_only, wanted }))
     }
@@ -196,29 +205,60 @@ impl Log {
         py: Python<'py>,
         only_schema: bool,
         columns: u32,
-        metadata: Vec<String>,
+        metadata: Vec<Bound<'_, PyAny>>,
         plain: bool,
-        batch_rows: Option<usize>,
-        batch_bytes: Option<usize>,
+        batch_rows: Option<&Bound<'_, PyAny>>,
+        batch_bytes: Option<&Bound<'_, PyAny>>,
         r#type: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         since: Option<&Bound<'_, PyAny>>,
         until: Option<&Bound<'_, PyAny>>,
-        from_id: Option<u64>,
-        to_id: Option<u64>,
-        last: Option<u64>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
+        last: Option<&Bound<'_, PyAny>>,
         reverse: bool,
         events: bool,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let arguments = Arguments { types: r#type, pairs: r#where, since, until, from_id, to_id };
         let (reader, filter) = self.selected(py, &arguments)?;
+        let last = last.map(|given| convert::integer("last", given)).transpose()?;
         let filter = Filter { last, newest_first: reverse, events, ..filter };
-        let options = table::options(py, columns, metadata, plain, batch_rows, batch_bytes)?;
+        let options = table::options(py, columns, &metadata, plain, batch_rows, batch_bytes)?;
         let made = py.detach(|| reader.table(&filter, &options)).or_raise(py)?;
         match only_schema {
             true => table::schema(py, made),
             false => table::stream(py, made),
         }
+    }
+
+    /// Refuses wrong arguments of a table where they are given: it is read later, by an engine.
+    #[pyo3(signature = (
+        columns, metadata, plain, batch_rows, batch_bytes, *, r#type=None, r#where=None, since=None, until=None,
+        from_id=None, to_id=None, last=None, reverse=false, events=false,
+    ))]
+    #[allow(clippy::too_many_arguments)] // they are those of a table
+    fn _check(
+        &self,
+        py: Python<'_>,
+        columns: u32,
+        metadata: Vec<Bound<'_, PyAny>>,
+        plain: bool,
+        batch_rows: Option<&Bound<'_, PyAny>>,
+        batch_bytes: Option<&Bound<'_, PyAny>>,
+        r#type: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        since: Option<&Bound<'_, PyAny>>,
+        until: Option<&Bound<'_, PyAny>>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
+        last: Option<&Bound<'_, PyAny>>,
+        reverse: bool,
+        events: bool,
+    ) -> PyResult<()> {
+        let _ = (reverse, events);
+        Selection::new(&Arguments { types: r#type, pairs: r#where, since, until, from_id, to_id })?;
+        last.map(|given| convert::integer::<u64>("last", given)).transpose()?;
+        table::options(py, columns, &metadata, plain, batch_rows, batch_bytes).map(drop)
     }
 
     #[pyo3(signature = (
@@ -229,20 +269,24 @@ impl Log {
     fn _splits<'py>(
         &self,
         py: Python<'py>,
-        target_bytes: u64,
-        most: usize,
+        target_bytes: &Bound<'_, PyAny>,
+        most: &Bound<'_, PyAny>,
         r#type: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         since: Option<&Bound<'_, PyAny>>,
         until: Option<&Bound<'_, PyAny>>,
-        from_id: Option<u64>,
-        to_id: Option<u64>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
         events: bool,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let arguments = Arguments { types: r#type, pairs: r#where, since, until, from_id, to_id };
         let (reader, filter) = self.selected(py, &arguments)?;
         let filter = Filter { events, ..filter };
-        let plan = py.detach(|| reader.plan(&filter, &PlanOptions { target_bytes, most })).or_raise(py)?;
+        let options = PlanOptions {
+            target_bytes: convert::integer("target", target_bytes)?,
+            most: convert::integer("most", most)?,
+        };
+        let plan = py.detach(|| reader.plan(&filter, &options)).or_raise(py)?;
         plan.splits().iter().map(|split| facts::split(py, split)).collect()
     }
 
