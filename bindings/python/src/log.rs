@@ -10,12 +10,13 @@ use parking_lot::{Mutex, RwLock};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyList};
+use pyo3::types::{PyCapsule, PyDict, PyList, PyString};
 
 use crate::callback::Callback;
 use crate::error::{self, OrRaise};
 use crate::filter::{Arguments, Selection};
 use crate::records::{Records, Showing, Wanted};
+use crate::value::Decoder;
 use crate::{convert, facts, stores, table};
 
 /// A log, or logs, at a path or a URL.
@@ -294,6 +295,21 @@ impl Log {
         let reader = self.reader(py)?;
         let types = py.detach(|| reader.types()).or_raise(py)?;
         types.iter().map(|info| facts::type_info(py, info)).collect()
+    }
+
+    /// The numbers of the types of this name, the newest last, each with what decodes its payloads or with the reason
+    /// why nothing does.
+    fn _decoders<'py>(&self, py: Python<'py>, name: &Bound<'_, PyAny>) -> PyResult<Vec<(u32, Bound<'py, PyAny>)>> {
+        let reader = self.reader(py)?;
+        let name = convert::text("decode", name)?;
+        let mut types = py.detach(|| reader.types()).or_raise(py)?;
+        types.retain(|info| info.name == name);
+        types.sort_by_key(|info| info.number);
+        let made = types.iter().map(|info| match py.detach(|| binlog_decode::Decoder::new(info)) {
+            Ok(decoder) => Ok((info.number, Bound::new(py, Decoder::from(decoder))?.into_any())),
+            Err(reason) => Ok((info.number, PyString::new(py, &reason).into_any())),
+        });
+        made.collect()
     }
 
     fn _segments<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {

@@ -16,6 +16,12 @@ pub fn of<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
 #[pyclass(frozen, module = "libbinlog")]
 pub struct Decoder(binlog_decode::Decoder);
 
+impl From<binlog_decode::Decoder> for Decoder {
+    fn from(decoder: binlog_decode::Decoder) -> Self {
+        Decoder(decoder)
+    }
+}
+
 #[pymethods]
 impl Decoder {
     #[new]
