@@ -24,7 +24,10 @@ use crate::{convert, facts, stores, table};
 pub struct Log {
     /// `None` when closed.
     reader: RwLock<Option<Arc<Reader>>>,
+    /// As it was given; empty for a split whose token has it.
     location: PathBuf,
+    /// Where the log is.
+    place: PathBuf,
     /// Of a split.
     token: Option<String>,
     options: ReaderOptions,
@@ -130,13 +133,18 @@ impl Log {
             (Some(location), _) => convert::path("location", location)?,
         };
         let opened = py.detach(|| open(&location, token.as_deref(), given)).or_raise(py)?;
+        let place = opened.place().to_owned();
         let reader = RwLock::new(Some(Arc::new(opened)));
-        Ok(Log { reader, location, token, options, on_loss })
+        Ok(Log { reader, location, place, token, options, on_loss })
     }
 
+    /// A path; of a URL the text, which is none.
     #[getter]
-    fn location(&self) -> &Path {
-        &self.location
+    fn location<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.place.to_str().filter(|place| binlog::store::is_url(place)) {
+            Some(url) => Ok(PyString::new(py, url).into_any()),
+            None => self.place.as_path().into_pyobject(py).map(Bound::into_any),
+        }
     }
 
     #[getter]
