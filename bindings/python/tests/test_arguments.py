@@ -16,10 +16,10 @@ HUGE = 10**5000
 # Of each argument: values of a wrong type, and wrong values.
 ID = ([1.5, "1", True, b"1"], [-1, 2**64, HUGE])
 COUNT = ID
-TIME = ([1.5, True, b"now", object()], ["yesterday", "-1 parsec", LONE, "9" * 5000, "-" + "9" * 5000 + "s", 2**63, -(2**63) - 1, HUGE,
+TIME = ([1.5, True, b"now", object(), int], ["yesterday", "-1 parsec", LONE, "9" * 5000, "-" + "9" * 5000 + "s", 2**63, -(2**63) - 1, HUGE,
                                         datetime(1, 1, 1, tzinfo=timezone.utc), datetime.min.replace(tzinfo=timezone(timedelta(hours=1))),
                                         "1600-01-01"])
-LENGTH = ([True, b"1s", object()], ["soon", LONE, -1, float("nan"), float("inf"), HUGE, "9" * 400 + "s", timedelta(seconds=-1)])
+LENGTH = ([True, b"1s", object(), int], ["soon", LONE, -1, float("nan"), float("inf"), HUGE, "9" * 400 + "s", timedelta(seconds=-1)])
 TEXT = ([5, b"x", object()], [LONE])
 PATH = ([5, 1.5, object()], [LONE, "a\0b"])
 KIND = ([1.5, True, b"x", object()], [-1, 2**32, HUGE, LONE])
@@ -61,6 +61,7 @@ def appending(_log: binlog.Log, writer: binlog.Writer, _place: Path) -> Callable
                 decode=([5, b"x"], [])),
     *conditions(lambda log: log.splits, target=([1.5, True, b"1"], [-1, "much", LONE, "9" * 5000, HUGE]), most=COUNT),
     *keywords(lambda log, _writer, _place: log.records().wait, timeout=LENGTH),
+    *keywords(lambda log, _writer, _place: log.schema, name=([5, b"x", None], [])),
     *keywords(opening, location=PATH, mode=([5], ["fast", LONE]), on_loss=FUNCTION, log=TEXT, require_name=TEXT, require_content_type=TEXT,
               require_parameters=PAIRS, cache=PATH, cache_bytes=COUNT, credentials=PATH, block_max_bytes=COUNT),
     *keywords(writing, location=PATH, name=TEXT, content_type=TEXT, parameters=PAIRS, codec=([5], ["zip", LONE]),

@@ -182,6 +182,8 @@ class Log(_libbinlog.Log):
 
         :raises KeyError: when the log has none
         """
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str, not {type(name).__name__}")
         found = [info for info in self._types() if info.name == name]
         if not found:
             raise unknown_type(self, name)

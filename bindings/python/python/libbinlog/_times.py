@@ -6,7 +6,7 @@ import operator
 import re
 import time
 from datetime import datetime, timedelta, timezone
-from typing import SupportsIndex
+from typing import Any
 
 from ._errors import invalid
 
@@ -32,11 +32,12 @@ def _length(text: str) -> int | None:
         return None
 
 
-def _index(value: object) -> int | None:
+def _index(value: Any) -> int | None:
     """The value of an integer, which may also be one of NumPy; None for others. A bool is no integer here."""
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        return operator.index(value)
-    return None
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def to_ns(value: object) -> int:
