@@ -41,10 +41,15 @@ impl Decoder {
     /// Why its payloads cannot be decoded: the encoding is unknown, or the schema is lost or invalid. A sentence without
     /// a full stop.
     pub fn new(of: &TypeInfo) -> Result<Self, String> {
+        // A type that no log has described may be without a name.
+        let named = match &*of.name {
+            "" => "the type".to_owned(),
+            name => format!("the type {name:?}"),
+        };
         let schema = || match (&of.schema, of.schema_sha256) {
             (Some(schema), _) => Ok(schema),
-            (None, Some(_)) => Err(format!("the log has lost the schema of the type {:?}", of.name)),
-            (None, None) => Err(format!("the type {:?} has no schema, which {} needs", of.name, of.encoding)),
+            (None, Some(_)) => Err(format!("the log has lost the schema of {named}")),
+            (None, None) => Err(format!("{named} has no schema, which {} needs", of.encoding)),
         };
         let encoding = match &*of.encoding {
             "" => by_content_type(&of.content_type),
@@ -57,7 +62,7 @@ impl Decoder {
                 "cbor" => Kind::Cbor,
                 "protobuf" => Kind::Protobuf(Protobuf::new(shared::pool(schema()?)?, &of.message)?),
                 "avro" => Kind::Avro(shared::avro(schema()?)?),
-                "" => return Err(format!("the type {:?} has no encoding", of.name)),
+                "" => return Err(format!("{named} has no encoding")),
                 other => return Err(format!("payloads of the encoding {other:?} cannot be decoded")),
             }))
         })

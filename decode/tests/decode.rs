@@ -187,6 +187,7 @@ fn a_content_type_says_the_encoding_where_a_type_has_none() {
     assert_eq!(by("application/msgpack").unwrap(), Ok(json!(1)));
     assert!(by("application/vnd.x+json; charset=utf-8").unwrap().is_err());
     assert_eq!(by("text/plain").err(), Some("the type \"t\" has no encoding".to_owned()));
+    assert_eq!(Decoder::new(&TypeInfo::default()).err(), Some("the type has no encoding".to_owned()));
     assert_eq!(
         of("flatbuffer", "", b"x").err(),
         Some("payloads of the encoding \"flatbuffer\" cannot be decoded".to_owned())

@@ -11,15 +11,16 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use crate::calls::InCallback;
-use crate::{error, facts};
+use crate::{convert, error, facts};
 
 /// A Python function in a closure of the library. The garbage collector sees it through its owner, and may clear it.
 #[derive(Clone)]
 pub struct Callback(Arc<Mutex<Option<Py<PyAny>>>>);
 
 impl Callback {
-    pub fn new(function: Py<PyAny>) -> Self {
-        Callback(Arc::new(Mutex::new(Some(function))))
+    /// Of the argument of this name.
+    pub fn new(name: &str, function: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Callback(Arc::new(Mutex::new(Some(convert::callable(name, function)?)))))
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

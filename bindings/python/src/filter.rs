@@ -1,7 +1,6 @@
 //! The selection of `records`, `table` and `splits` as a filter.
 
 use binlog::{Filter, Reader};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -21,8 +20,8 @@ pub struct Arguments<'a, 'py> {
     pub pairs: Option<&'a Bound<'py, PyAny>>,
     pub since: Option<&'a Bound<'py, PyAny>>,
     pub until: Option<&'a Bound<'py, PyAny>>,
-    pub from_id: Option<u64>,
-    pub to_id: Option<u64>,
+    pub from_id: Option<&'a Bound<'py, PyAny>>,
+    pub to_id: Option<&'a Bound<'py, PyAny>>,
 }
 
 impl Selection {
@@ -33,15 +32,15 @@ impl Selection {
         }
         let filter = &mut selection.filter;
         if let Some(pairs) = arguments.pairs {
-            convert::each_pair(pairs, |key, value| {
+            convert::each_pair("where", pairs, |key, value| {
                 filter.metadata.push((key.to_owned(), value.to_owned()));
                 Ok(())
             })?;
         }
-        filter.from_time = arguments.since.map(convert::time).transpose()?;
-        filter.to_time = arguments.until.map(convert::time).transpose()?;
-        filter.from_id = arguments.from_id;
-        filter.to_id = arguments.to_id;
+        filter.from_time = arguments.since.map(|given| convert::time("since", given)).transpose()?;
+        filter.to_time = arguments.until.map(|given| convert::time("until", given)).transpose()?;
+        filter.from_id = arguments.from_id.map(|given| convert::integer("from_id", given)).transpose()?;
+        filter.to_id = arguments.to_id.map(|given| convert::integer("to_id", given)).transpose()?;
         Ok(selection)
     }
 
@@ -49,13 +48,14 @@ impl Selection {
         if self.add_type(given)? {
             return Ok(());
         }
-        let wrong = || PyTypeError::new_err("a type is a name, a pattern, a number, or several of them");
+        let wanted = "a name, a pattern, a number, or several of them";
         if given.is_instance_of::<PyBytes>() {
-            return Err(wrong());
+            return Err(convert::wrong_type("type", wanted, given));
         }
-        for one in given.try_iter().map_err(|_| wrong())? {
-            if !self.add_type(&one?)? {
-                return Err(wrong());
+        for one in convert::iterated("type", wanted, given)? {
+            let one = one?;
+            if !self.add_type(&one)? {
+                return Err(convert::wrong_type("each type", "a name, a pattern or a number", &one));
             }
         }
         if self.filter.types.is_empty() && self.filter.type_names.is_empty() && self.patterns.is_empty() {
@@ -66,16 +66,18 @@ impl Selection {
     }
 
     fn add_type(&mut self, given: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if let Ok(name) = given.cast::<PyString>() {
-            let name = name.to_str()?;
+        if given.is_instance_of::<PyString>() {
+            let name = convert::text("type", given)?;
             match name.contains(['*', '?', '[']) {
                 true => self.patterns.push(name.to_owned()),
                 false => self.filter.type_names.push(name.to_owned()),
             }
             return Ok(true);
         }
-        let Some(number) = convert::number::<u32>(given) else { return Ok(false) };
-        self.filter.types.push(number?);
+        if !convert::is_integer(given) {
+            return Ok(false);
+        }
+        self.filter.types.push(convert::integer("type", given)?);
         Ok(true)
     }
 

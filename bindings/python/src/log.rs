@@ -7,15 +7,16 @@ use binlog::contents::TypeCount;
 use binlog::splits::PlanOptions;
 use binlog::{Filter, Loss, Reader, ReaderMode, ReaderOptions, Required, TailState};
 use parking_lot::{Mutex, RwLock};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyList};
+use pyo3::types::{PyCapsule, PyDict, PyList, PyString};
 
 use crate::callback::Callback;
 use crate::error::{self, OrRaise};
 use crate::filter::{Arguments, Selection};
 use crate::records::{Records, Showing, Wanted};
+use crate::value::Decoder;
 use crate::{convert, facts, stores, table};
 
 /// A log, or logs, at a path or a URL.
@@ -23,7 +24,10 @@ use crate::{convert, facts, stores, table};
 pub struct Log {
     /// `None` when closed.
     reader: RwLock<Option<Arc<Reader>>>,
+    /// As it was given; empty for a split whose token has it.
     location: PathBuf,
+    /// Where the log is.
+    place: PathBuf,
     /// Of a split.
     token: Option<String>,
     options: ReaderOptions,
@@ -31,24 +35,28 @@ pub struct Log {
 }
 
 /// The mode of this name.
-pub fn mode_of(name: &str) -> PyResult<ReaderMode> {
-    match name {
+fn mode_of(name: &Bound<'_, PyAny>) -> PyResult<ReaderMode> {
+    match convert::text("mode", name)? {
         "prefix" => Ok(ReaderMode::Prefix),
         "strict" => Ok(ReaderMode::Strict),
         "salvage" => Ok(ReaderMode::Salvage),
-        _ => Err(PyValueError::new_err(format!("mode is {name:?}; it may be \"prefix\", \"strict\" or \"salvage\""))),
+        _ => Err(convert::wrong_value("mode", "\"prefix\", \"strict\" or \"salvage\"", name)),
     }
 }
 
 /// What a log must be.
 pub fn required(
-    name: Option<String>,
-    content_type: Option<String>,
+    name: Option<&Bound<'_, PyAny>>,
+    content_type: Option<&Bound<'_, PyAny>>,
     parameters: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Required> {
-    let mut required = Required { name, content_type, ..Required::default() };
+    let mut required = Required {
+        name: convert::text_or_none("require_name", name)?,
+        content_type: convert::text_or_none("require_content_type", content_type)?,
+        ..Required::default()
+    };
     if let Some(parameters) = parameters {
-        convert::each_pair(parameters, |key, value| {
+        convert::each_pair("require_parameters", parameters, |key, value| {
             required.parameters.insert(key.to_owned(), value.to_owned());
             Ok(())
         })?;
@@ -84,50 +92,59 @@ impl Log {
 impl Log {
     #[new]
     #[pyo3(signature = (
-        location, *, token=None, mode="prefix", on_loss=None, log=None, require_name=None, require_content_type=None,
-        require_parameters=None, cache=None, cache_bytes=0, credentials=None, block_max_bytes=0,
+        location, *, token=None, mode=None, on_loss=None, log=None, require_name=None, require_content_type=None,
+        require_parameters=None, cache=None, cache_bytes=None, credentials=None, block_max_bytes=None,
     ))]
     #[allow(clippy::too_many_arguments)] // they are keywords
     fn new(
         py: Python<'_>,
-        location: Option<PathBuf>,
-        token: Option<String>,
-        mode: &str,
-        on_loss: Option<Py<PyAny>>,
-        log: Option<String>,
-        require_name: Option<String>,
-        require_content_type: Option<String>,
+        location: Option<&Bound<'_, PyAny>>,
+        token: Option<&Bound<'_, PyAny>>,
+        mode: Option<&Bound<'_, PyAny>>,
+        on_loss: Option<&Bound<'_, PyAny>>,
+        log: Option<&Bound<'_, PyAny>>,
+        require_name: Option<&Bound<'_, PyAny>>,
+        require_content_type: Option<&Bound<'_, PyAny>>,
         require_parameters: Option<&Bound<'_, PyAny>>,
-        cache: Option<PathBuf>,
-        cache_bytes: u64,
-        credentials: Option<PathBuf>,
-        block_max_bytes: u64,
+        cache: Option<&Bound<'_, PyAny>>,
+        cache_bytes: Option<&Bound<'_, PyAny>>,
+        credentials: Option<&Bound<'_, PyAny>>,
+        block_max_bytes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let on_loss = on_loss.map(Callback::new);
+        let bytes = |name, given: Option<&Bound<'_, PyAny>>| given.map_or(Ok(0), |bytes| convert::integer(name, bytes));
+        let path = |name, given: Option<&Bound<'_, PyAny>>| given.map(|path| convert::path(name, path)).transpose();
+        let on_loss = on_loss.map(|function| Callback::new("on_loss", function)).transpose()?;
         let options = ReaderOptions {
-            mode: mode_of(mode)?,
+            mode: mode.map_or(Ok(ReaderMode::Prefix), mode_of)?,
             on_loss: on_loss.as_ref().map(Callback::on_loss),
-            log,
+            log: convert::text_or_none("log", log)?,
             require: required(require_name, require_content_type, require_parameters)?,
-            cache,
-            cache_bytes,
-            credentials,
-            block_max_bytes,
+            cache: path("cache", cache)?,
+            cache_bytes: bytes("cache_bytes", cache_bytes)?,
+            credentials: path("credentials", credentials)?,
+            block_max_bytes: bytes("block_max_bytes", block_max_bytes)?,
             opener: stores::opener(),
         };
         let given = options.clone();
-        if location.is_none() && token.is_none() {
-            return Err(PyValueError::new_err("a log has a location or a token"));
-        }
-        let location = location.unwrap_or_default();
+        let token = convert::text_or_none("token", token)?;
+        let location = match (location, &token) {
+            (None, Some(_)) => PathBuf::new(),
+            (None, None) => return Err(PyTypeError::new_err("a log needs a location: a path or a URL")),
+            (Some(location), _) => convert::path("location", location)?,
+        };
         let opened = py.detach(|| open(&location, token.as_deref(), given)).or_raise(py)?;
+        let place = opened.place().to_owned();
         let reader = RwLock::new(Some(Arc::new(opened)));
-        Ok(Log { reader, location, token, options, on_loss })
+        Ok(Log { reader, location, place, token, options, on_loss })
     }
 
+    /// A path; of a URL the text, which is none.
     #[getter]
-    fn location(&self) -> &Path {
-        &self.location
+    fn location<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.place.to_str().filter(|place| binlog::store::is_url(place)) {
+            Some(url) => Ok(PyString::new(py, url).into_any()),
+            None => self.place.as_path().into_pyobject(py).map(Bound::into_any),
+        }
     }
 
     #[getter]
@@ -152,9 +169,9 @@ impl Log {
         r#where: Option<&Bound<'_, PyAny>>,
         since: Option<&Bound<'_, PyAny>>,
         until: Option<&Bound<'_, PyAny>>,
-        from_id: Option<u64>,
-        to_id: Option<u64>,
-        last: Option<u64>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
+        last: Option<&Bound<'_, PyAny>>,
         reverse: bool,
         follow: bool,
         timeout: Option<&Bound<'_, PyAny>>,
@@ -179,8 +196,9 @@ impl Log {
             });
         }
         selection.resolve(py, &reader)?;
+        let last = last.map(|given| convert::integer("last", given)).transpose()?;
         let filter = Filter { last, newest_first: reverse, events, headers_only, ..selection.filter };
-        let timeout = timeout.map(convert::duration).transpose()?;
+        let timeout = timeout.map(|given| convert::duration("timeout", given)).transpose()?;
         let cursor = py.detach(|| reader.cursor(&filter)).or_raise(py)?;
         Ok(Records::new(cursor, Showing { follow, timeout, views, headers_only, wanted }))
     }
@@ -196,29 +214,60 @@ impl Log {
         py: Python<'py>,
         only_schema: bool,
         columns: u32,
-        metadata: Vec<String>,
+        metadata: Vec<Bound<'_, PyAny>>,
         plain: bool,
-        batch_rows: Option<usize>,
-        batch_bytes: Option<usize>,
+        batch_rows: Option<&Bound<'_, PyAny>>,
+        batch_bytes: Option<&Bound<'_, PyAny>>,
         r#type: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         since: Option<&Bound<'_, PyAny>>,
         until: Option<&Bound<'_, PyAny>>,
-        from_id: Option<u64>,
-        to_id: Option<u64>,
-        last: Option<u64>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
+        last: Option<&Bound<'_, PyAny>>,
         reverse: bool,
         events: bool,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let arguments = Arguments { types: r#type, pairs: r#where, since, until, from_id, to_id };
         let (reader, filter) = self.selected(py, &arguments)?;
+        let last = last.map(|given| convert::integer("last", given)).transpose()?;
         let filter = Filter { last, newest_first: reverse, events, ..filter };
-        let options = table::options(py, columns, metadata, plain, batch_rows, batch_bytes)?;
+        let options = table::options(py, columns, &metadata, plain, batch_rows, batch_bytes)?;
         let made = py.detach(|| reader.table(&filter, &options)).or_raise(py)?;
         match only_schema {
             true => table::schema(py, made),
             false => table::stream(py, made),
         }
+    }
+
+    /// Refuses wrong arguments of a table where they are given: it is read later, by an engine.
+    #[pyo3(signature = (
+        columns, metadata, plain, batch_rows, batch_bytes, *, r#type=None, r#where=None, since=None, until=None,
+        from_id=None, to_id=None, last=None, reverse=false, events=false,
+    ))]
+    #[allow(clippy::too_many_arguments)] // they are those of a table
+    fn _check(
+        &self,
+        py: Python<'_>,
+        columns: u32,
+        metadata: Vec<Bound<'_, PyAny>>,
+        plain: bool,
+        batch_rows: Option<&Bound<'_, PyAny>>,
+        batch_bytes: Option<&Bound<'_, PyAny>>,
+        r#type: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        since: Option<&Bound<'_, PyAny>>,
+        until: Option<&Bound<'_, PyAny>>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
+        last: Option<&Bound<'_, PyAny>>,
+        reverse: bool,
+        events: bool,
+    ) -> PyResult<()> {
+        let _ = (reverse, events);
+        Selection::new(&Arguments { types: r#type, pairs: r#where, since, until, from_id, to_id })?;
+        last.map(|given| convert::integer::<u64>("last", given)).transpose()?;
+        table::options(py, columns, &metadata, plain, batch_rows, batch_bytes).map(drop)
     }
 
     #[pyo3(signature = (
@@ -229,20 +278,24 @@ impl Log {
     fn _splits<'py>(
         &self,
         py: Python<'py>,
-        target_bytes: u64,
-        most: usize,
+        target_bytes: &Bound<'_, PyAny>,
+        most: &Bound<'_, PyAny>,
         r#type: Option<&Bound<'_, PyAny>>,
         r#where: Option<&Bound<'_, PyAny>>,
         since: Option<&Bound<'_, PyAny>>,
         until: Option<&Bound<'_, PyAny>>,
-        from_id: Option<u64>,
-        to_id: Option<u64>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
         events: bool,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let arguments = Arguments { types: r#type, pairs: r#where, since, until, from_id, to_id };
         let (reader, filter) = self.selected(py, &arguments)?;
         let filter = Filter { events, ..filter };
-        let plan = py.detach(|| reader.plan(&filter, &PlanOptions { target_bytes, most })).or_raise(py)?;
+        let options = PlanOptions {
+            target_bytes: convert::integer("target", target_bytes)?,
+            most: convert::integer("most", most)?,
+        };
+        let plan = py.detach(|| reader.plan(&filter, &options)).or_raise(py)?;
         plan.splits().iter().map(|split| facts::split(py, split)).collect()
     }
 
@@ -250,6 +303,21 @@ impl Log {
         let reader = self.reader(py)?;
         let types = py.detach(|| reader.types()).or_raise(py)?;
         types.iter().map(|info| facts::type_info(py, info)).collect()
+    }
+
+    /// The numbers of the types of this name, the newest last, each with what decodes its payloads or with the reason
+    /// why nothing does.
+    fn _decoders<'py>(&self, py: Python<'py>, name: &Bound<'_, PyAny>) -> PyResult<Vec<(u32, Bound<'py, PyAny>)>> {
+        let reader = self.reader(py)?;
+        let name = convert::text("decode", name)?;
+        let mut types = py.detach(|| reader.types()).or_raise(py)?;
+        types.retain(|info| info.name == name);
+        types.sort_by_key(|info| info.number);
+        let made = types.iter().map(|info| match py.detach(|| binlog_decode::Decoder::new(info)) {
+            Ok(decoder) => Ok((info.number, Bound::new(py, Decoder::from(decoder))?.into_any())),
+            Err(reason) => Ok((info.number, PyString::new(py, &reason).into_any())),
+        });
+        made.collect()
     }
 
     fn _segments<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {

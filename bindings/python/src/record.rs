@@ -139,8 +139,12 @@ impl Record {
 
     /// The payload as text, which must be UTF-8.
     #[getter]
-    fn text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        PyBytes::new(py, self.bytes(py)?).call_method1("decode", ("utf-8",))
+    fn text<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        let text = std::str::from_utf8(self.bytes(py)?).map_err(|e| {
+            let reason = format!("record {}: the payload is not UTF-8 from byte {} on", self.id, e.valid_up_to());
+            error::new(py, "decode", &reason)
+        })?;
+        Ok(PyString::new(py, text))
     }
 
     /// The payload, decoded by the encoding and schema of its type.

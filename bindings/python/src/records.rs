@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use binlog::{Cursor, Interrupter, Kind, MetadataBuf, FIRST_NAMED_TYPE};
 use parking_lot::{Mutex, MutexGuard};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::error::{raised, OrRaise};
+use crate::error::{self, raised, OrRaise};
 use crate::record::{Payload, Record};
 use crate::types::NamedType;
 use crate::{convert, facts};
@@ -131,7 +130,9 @@ impl Records {
                 return Ok(reading);
             }
             if self.reader.load(Ordering::Relaxed) == this_thread() {
-                return Err(PyValueError::new_err("the records are being read by this thread already"));
+                let reason =
+                    "this thread is reading the records already: a function that it calls must not read them too";
+                return Err(error::new(py, "invalid", reason));
             }
             py.detach(|| drop(self.reading.lock()));
         }
@@ -331,7 +332,7 @@ impl Records {
     /// Waits until there is another record, for so long at most; whether there is one.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        let timeout = timeout.map(convert::duration).transpose()?;
+        let timeout = timeout.map(|given| convert::duration("timeout", given)).transpose()?;
         let mut reading = self.lock(py)?;
         if reading.batch.at < reading.batch.records.len() {
             return Ok(true);
@@ -348,7 +349,7 @@ impl Records {
         let reading = self.lock(py)?;
         match &reading.cursor {
             Some(cursor) => facts::tail(py, &cursor.tail()),
-            None => Err(crate::error::new(py, "closed", "the records are closed")),
+            None => Err(error::new(py, "closed", "the records are closed")),
         }
     }
 

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::error;
+use crate::{convert, error};
 
 const STREAM: &CStr = c"arrow_array_stream";
 const SCHEMA: &CStr = c"arrow_schema";
@@ -18,19 +18,22 @@ const SCHEMA: &CStr = c"arrow_schema";
 pub fn options(
     py: Python<'_>,
     columns: u32,
-    metadata: Vec<String>,
+    metadata: &[Bound<'_, PyAny>],
     plain: bool,
-    batch_rows: Option<usize>,
-    batch_bytes: Option<usize>,
+    batch_rows: Option<&Bound<'_, PyAny>>,
+    batch_bytes: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<TableOptions> {
     let defaults = TableOptions::default();
     let columns = Columns::from_bits(columns).ok_or_else(|| error::new(py, "invalid", "unknown columns"))?;
     Ok(TableOptions {
         columns,
-        metadata,
+        metadata: metadata
+            .iter()
+            .map(|key| Ok(convert::text("a metadata key", key)?.to_owned()))
+            .collect::<PyResult<_>>()?,
         plain,
-        batch_rows: batch_rows.unwrap_or(defaults.batch_rows),
-        batch_bytes: batch_bytes.unwrap_or(defaults.batch_bytes),
+        batch_rows: batch_rows.map_or(Ok(defaults.batch_rows), |given| convert::integer("batch_rows", given))?,
+        batch_bytes: batch_bytes.map_or(Ok(defaults.batch_bytes), |given| convert::integer("batch_bytes", given))?,
     })
 }
 

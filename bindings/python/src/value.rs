@@ -16,21 +16,30 @@ pub fn of<'py>(py: Python<'py>, json: &str) -> PyResult<Bound<'py, PyAny>> {
 #[pyclass(frozen, module = "libbinlog")]
 pub struct Decoder(binlog_decode::Decoder);
 
+impl From<binlog_decode::Decoder> for Decoder {
+    fn from(decoder: binlog_decode::Decoder) -> Self {
+        Decoder(decoder)
+    }
+}
+
 #[pymethods]
 impl Decoder {
     #[new]
-    #[pyo3(signature = (encoding, schema=None, message="", content_type=""))]
+    #[pyo3(
+        signature = (encoding, schema=None, message=None, content_type=None),
+        text_signature = "(encoding, schema=None, message='', content_type='')",
+    )]
     fn new(
         py: Python<'_>,
-        encoding: &str,
+        encoding: &Bound<'_, PyAny>,
         schema: Option<&Bound<'_, PyAny>>,
-        message: &str,
-        content_type: &str,
+        message: Option<&Bound<'_, PyAny>>,
+        content_type: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let mut info = TypeInfo::default();
-        info.encoding = encoding.to_owned();
-        info.message = message.to_owned();
-        info.content_type = content_type.to_owned();
+        info.encoding = convert::text("encoding", encoding)?.to_owned();
+        info.message = convert::text_or_none("message", message)?.unwrap_or_default();
+        info.content_type = convert::text_or_none("content_type", content_type)?.unwrap_or_default();
         info.schema = match schema {
             Some(schema) => Some(std::sync::Arc::new(convert::payload(schema)?.as_bytes().to_vec())),
             None => None,

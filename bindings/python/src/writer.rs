@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use binlog::{FullDisk, MetadataBuf, NewRecord, TypeOptions, FIRST_NAMED_TYPE};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString, PyTuple};
@@ -65,14 +64,14 @@ impl Writer {
 
     #[inline]
     fn number(&self, writer: &binlog::Writer, given: &Bound<'_, PyAny>) -> PyResult<u32> {
-        if let Ok(number) = given.cast_exact::<PyInt>() {
-            return number.extract();
+        if given.cast_exact::<PyInt>().is_ok() {
+            return convert::integer("type", given);
         }
         let py = given.py();
         let Ok(name) = given.cast::<PyString>() else {
-            return match convert::number(given) {
-                Some(number) => number,
-                None => Err(PyTypeError::new_err("a type is a name or a number")),
+            return match convert::is_integer(given) {
+                true => convert::integer("type", given),
+                false => Err(convert::wrong_type("type", "a name or a number", given)),
             };
         };
         // While the lock is held, nothing of Python runs that could wait for other threads.
@@ -81,7 +80,7 @@ impl Writer {
                 return Ok(*number);
             }
         }
-        let text = name.to_str()?;
+        let text = convert::text("type", given)?;
         let known = self.names.lock().known.get(text).copied();
         let number = match known {
             Some(number) => number,
@@ -157,7 +156,13 @@ impl std::ops::Deref for Opened<'_> {
 impl Writer {
     #[new]
     #[pyo3(signature = (location, single_file, options))]
-    fn new(py: Python<'_>, location: PathBuf, single_file: bool, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        location: &Bound<'_, PyAny>,
+        single_file: bool,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let location = convert::path("location", location)?;
         let (options, callbacks) = writer_options::options(options)?;
         let waits = matches!(options.full_disk, FullDisk::Wait(_));
         let syncs = options.sync.records.is_some() || options.sync.bytes.is_some() || options.sync.interval.is_some();
@@ -189,7 +194,7 @@ impl Writer {
             return self.append_with(py, bytes.len(), || writer.append(type_id, bytes));
         }
         let pairs = metadata.map(convert::metadata).transpose()?.unwrap_or_default();
-        let time = time.map(convert::time).transpose()?;
+        let time = time.map(|given| convert::time("time", given)).transpose()?;
         let record = NewRecord { type_id, time, metadata: pairs.as_metadata(), payload: bytes };
         self.append_with(py, bytes.len(), || writer.append_record(&record))
     }
@@ -205,14 +210,15 @@ impl Writer {
         time: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         if parts.is_instance_of::<PyBytes>() || parts.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("parts are several bytes-like objects"));
+            return Err(convert::wrong_type("parts", "several bytes-like objects", parts));
         }
         let writer = self.open(py)?;
         let writer = &*writer;
         let type_id = r#type.map_or(Ok(0), |given| self.number(writer, given))?;
         let pairs = metadata.map(convert::metadata).transpose()?.unwrap_or_default();
-        let time = time.map(convert::time).transpose()?;
-        let parts: Vec<Bound<'_, PyAny>> = parts.try_iter()?.collect::<PyResult<_>>()?;
+        let time = time.map(|given| convert::time("time", given)).transpose()?;
+        let parts = convert::iterated("parts", "several bytes-like objects", parts)?;
+        let parts: Vec<Bound<'_, PyAny>> = parts.collect::<PyResult<_>>()?;
         let parts: Vec<Payload<'_, '_>> = parts.iter().map(convert::payload).collect::<PyResult<_>>()?;
         let parts: Vec<&[u8]> = parts.iter().map(Payload::as_bytes).collect();
         let record = NewRecord { type_id, time, metadata: pairs.as_metadata(), payload: b"" };
@@ -229,17 +235,18 @@ impl Writer {
         metadata: Option<&Bound<'_, PyAny>>,
         time: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
+        let wanted = "several payloads, or tuples that begin with one";
         if records.is_instance_of::<PyBytes>() || records.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("records are several payloads, or tuples that begin with one"));
+            return Err(convert::wrong_type("records", wanted, records));
         }
         let writer = self.open(py)?;
         let writer = &*writer;
         let type_id = r#type.map_or(Ok(0), |given| self.number(writer, given))?;
         let pairs = metadata.map(convert::metadata).transpose()?.unwrap_or_default();
-        let time = time.map(convert::time).transpose()?;
+        let time = time.map(|given| convert::time("time", given)).transpose()?;
         let mut objects = vec![];
         let mut others: Vec<(u32, Option<i64>, Option<MetadataBuf>)> = vec![];
-        for one in records.try_iter()? {
+        for one in convert::iterated("records", wanted, records)? {
             let one = one?;
             let Ok(fields) = one.cast::<PyTuple>() else {
                 objects.push(one);
@@ -247,12 +254,12 @@ impl Writer {
                 continue;
             };
             if !(1..=4).contains(&fields.len()) {
-                return Err(PyValueError::new_err("a record is a tuple of payload, type, metadata and time"));
+                return Err(error::new(py, "invalid", "a record must be a tuple of payload, type, metadata and time"));
             }
             let field = |at| fields.get_item(at).ok().filter(|field| !field.is_none());
             others.push((
                 field(1).map_or(Ok(type_id), |given| self.number(writer, &given))?,
-                field(3).map(|given| convert::time(&given)).transpose()?.or(time),
+                field(3).map(|given| convert::time("time", &given)).transpose()?.or(time),
                 field(2).map(|given| convert::metadata(&given)).transpose()?,
             ));
             objects.push(fields.get_item(0)?);
@@ -272,16 +279,23 @@ impl Writer {
     }
 
     /// The number of a type in this log.
-    #[pyo3(signature = (name, *, content_type="", encoding="", message="", schema=None))]
+    #[pyo3(
+        signature = (name, *, content_type=None, encoding=None, message=None, schema=None),
+        text_signature = "($self, name, *, content_type='', encoding='', message='', schema=None)",
+    )]
     fn r#type(
         &self,
         py: Python<'_>,
-        name: &str,
-        content_type: &str,
-        encoding: &str,
-        message: &str,
+        name: &Bound<'_, PyAny>,
+        content_type: Option<&Bound<'_, PyAny>>,
+        encoding: Option<&Bound<'_, PyAny>>,
+        message: Option<&Bound<'_, PyAny>>,
         schema: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u32> {
+        let name = convert::text("name", name)?;
+        let text = |name, given: Option<_>| given.map_or(Ok(""), |given| convert::text(name, given));
+        let content_type = text("content_type", content_type)?;
+        let (encoding, message) = (text("encoding", encoding)?, text("message", message)?);
         let writer = self.open(py)?;
         let writer = &*writer;
         let schema = schema.map(convert::payload).transpose()?;

@@ -1,17 +1,16 @@
 //! The keywords of a writer as its options. Their defaults are the library's.
 
-use std::time::Duration;
-
+use binlog::hooks::Hook;
 use binlog::rolling::{Period, Retention, RollOptions};
 use binlog::shipping::ShipOptions;
 use binlog::store::StoreOptions;
 use binlog::{FullDisk, Lag, WriterOptions};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 
 use crate::callback::Callback;
-use crate::{convert, log, repair, stores};
+use crate::{convert, error, log, repair, stores};
 
 /// The options, and the functions in them.
 pub fn options(given: &Bound<'_, PyDict>) -> PyResult<(WriterOptions, Vec<Callback>)> {
@@ -22,155 +21,166 @@ pub fn options(given: &Bound<'_, PyDict>) -> PyResult<(WriterOptions, Vec<Callba
         if value.is_none() {
             continue;
         }
-        match key.extract::<String>()?.as_str() {
-            "name" => options.name = value.extract()?,
-            "content_type" => options.content_type = value.extract()?,
-            "parameters" => convert::each_pair(&value, |key, value| {
+        let key = convert::text("the name of an option", &key)?;
+        match key {
+            "name" => options.name = convert::text(key, &value)?.to_owned(),
+            "content_type" => options.content_type = convert::text(key, &value)?.to_owned(),
+            "parameters" => convert::each_pair(key, &value, |key, value| {
                 options.parameters.insert(key.to_owned(), value.to_owned());
                 Ok(())
             })?,
-            "codec" => options.codec = repair::codec_of(&value.extract::<String>()?)?,
-            "codec_level" => options.codec_level = value.extract()?,
-            "block_bytes" => options.block_bytes = value.extract()?,
-            "segment_bytes" => options.segment_bytes = value.extract()?,
-            "index_bytes" => options.index_bytes = value.extract()?,
-            "record_max_bytes" => options.record_max_bytes = value.extract()?,
-            "schema_bytes" => options.schema_bytes = value.extract()?,
-            "flush" => options.flush = lag(&value)?,
-            "sync" => options.sync = lag(&value)?,
-            "fill_ahead" => options.fill_ahead = Some(value.extract()?),
-            "file_mode" => options.file_mode = value.extract()?,
-            "file_group" => options.file_group = Some(value.extract()?),
-            "background" => options.background = value.extract()?,
-            "full_disk" => options.full_disk = full_disk(&value)?,
-            "heartbeat" => options.heartbeat = Some(convert::duration(&value)?),
-            "roll" => options.roll = roll(&value, &mut callbacks)?,
-            "keep" => options.keep = keep(&value)?,
+            "codec" => options.codec = repair::codec_of(&value)?,
+            "codec_level" => options.codec_level = convert::integer(key, &value)?,
+            "block_bytes" => options.block_bytes = convert::integer(key, &value)?,
+            "segment_bytes" => options.segment_bytes = convert::integer(key, &value)?,
+            "index_bytes" => options.index_bytes = convert::integer(key, &value)?,
+            "record_max_bytes" => options.record_max_bytes = convert::integer(key, &value)?,
+            "schema_bytes" => options.schema_bytes = convert::integer(key, &value)?,
+            "flush" => options.flush = lag(key, &value)?,
+            "sync" => options.sync = lag(key, &value)?,
+            "fill_ahead" => options.fill_ahead = Some(convert::integer(key, &value)?),
+            "file_mode" => options.file_mode = convert::integer(key, &value)?,
+            "file_group" => options.file_group = Some(convert::integer(key, &value)?),
+            "background" => options.background = convert::flag(key, &value)?,
+            "full_disk" => options.full_disk = full_disk(key, &value)?,
+            "heartbeat" => options.heartbeat = Some(convert::duration(key, &value)?),
+            "roll" => options.roll = roll(key, &value, &mut callbacks)?,
+            "keep" => options.keep = keep(key, &value)?,
             "ship" => {
                 let store = StoreOptions { opener: stores::opener(), ..StoreOptions::default() };
-                options.ship = Some(ShipOptions { url: value.extract()?, store, ..ShipOptions::default() });
+                options.ship =
+                    Some(ShipOptions { url: convert::text(key, &value)?.to_owned(), store, ..ShipOptions::default() });
             }
-            "on_open" => options.hooks.on_open = hooks(&value, &mut callbacks)?,
-            "on_close" => options.hooks.on_close = hooks(&value, &mut callbacks)?,
+            "on_open" => options.hooks.on_open = hooks(key, &value, &mut callbacks)?,
+            "on_close" => options.hooks.on_close = hooks(key, &value, &mut callbacks)?,
             "on_failure" => {
-                let callback = callback(&value, &mut callbacks)?;
+                let callback = callback(key, &value, &mut callbacks)?;
                 options.hooks.on_failure = Some(callback.on_failure());
             }
-            "require_name" => name = Some(value.extract()?),
-            "require_content_type" => content_type = Some(value.extract()?),
+            "require_name" => name = Some(value),
+            "require_content_type" => content_type = Some(value),
             "require_parameters" => parameters = Some(value),
             other => return Err(PyTypeError::new_err(format!("a writer has no option {other:?}"))),
         }
     }
-    options.require = log::required(name, content_type, parameters.as_ref())?;
+    options.require = log::required(name.as_ref(), content_type.as_ref(), parameters.as_ref())?;
     Ok((options, callbacks))
 }
 
-fn callback(value: &Bound<'_, PyAny>, callbacks: &mut Vec<Callback>) -> PyResult<Callback> {
-    if !value.is_callable() {
-        return Err(PyTypeError::new_err("a function is needed here"));
-    }
-    let callback = Callback::new(value.clone().unbind());
+fn callback(name: &str, value: &Bound<'_, PyAny>, callbacks: &mut Vec<Callback>) -> PyResult<Callback> {
+    let callback = Callback::new(name, value)?;
     callbacks.push(callback.clone());
     Ok(callback)
 }
 
-fn hooks(value: &Bound<'_, PyAny>, callbacks: &mut Vec<Callback>) -> PyResult<Vec<binlog::hooks::Hook>> {
+fn hooks(name: &str, value: &Bound<'_, PyAny>, callbacks: &mut Vec<Callback>) -> PyResult<Vec<Hook>> {
     if value.is_callable() {
-        return Ok(vec![callback(value, callbacks)?.hook()]);
+        return Ok(vec![callback(name, value, callbacks)?.hook()]);
     }
-    value.try_iter()?.map(|one| Ok(callback(&one?, callbacks)?.hook())).collect()
+    let each = format!("each of {name}");
+    let all = convert::iterated(name, "callable, or several callables", value)?;
+    all.map(|one| Ok(callback(&each, &one?, callbacks)?.hook())).collect()
 }
 
 /// True = each record; a number = so many records; a length of time; or a dict with records, bytes, interval.
-fn lag(value: &Bound<'_, PyAny>) -> PyResult<Lag> {
+fn lag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Lag> {
     if let Ok(given) = value.cast::<PyBool>() {
         return Ok(Lag { records: given.is_true().then_some(1), ..Lag::default() });
     }
-    if let Some(records) = convert::number::<u64>(value) {
-        return Ok(Lag { records: Some(records?), ..Lag::default() });
+    if convert::is_integer(value) {
+        return Ok(Lag { records: Some(convert::integer(name, value)?), ..Lag::default() });
     }
     let Ok(rules) = value.cast::<PyDict>() else {
-        return Ok(Lag { interval: Some(convert::duration(value)?), ..Lag::default() });
+        return Ok(Lag { interval: Some(convert::duration(name, value)?), ..Lag::default() });
     };
     let mut lag = Lag::default();
-    for (key, value) in rules.iter() {
-        match key.extract::<String>()?.as_str() {
-            "records" => lag.records = value.extract()?,
-            "bytes" => lag.bytes = value.extract()?,
-            "interval" => lag.interval = time_or_none(&value)?,
-            other => return Err(wrong_rule(other, "records, bytes, interval")),
+    each_rule(name, rules, |rule, key, value| {
+        match key {
+            "records" => lag.records = Some(convert::integer(rule, value)?),
+            "bytes" => lag.bytes = Some(convert::integer(rule, value)?),
+            "interval" => lag.interval = Some(convert::duration(rule, value)?),
+            _ => return Err(wrong_rule(rule, "records, bytes, interval")),
         }
-    }
+        Ok(())
+    })?;
     Ok(lag)
 }
 
-fn time_or_none(value: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
-    if value.is_none() {
-        Ok(None)
-    } else {
-        convert::duration(value).map(Some)
+/// The rules of a dict: the name of each in messages, its key and its value. None is no rule.
+fn each_rule(
+    name: &str,
+    rules: &Bound<'_, PyDict>,
+    mut each: impl FnMut(&str, &str, &Bound<'_, PyAny>) -> PyResult<()>,
+) -> PyResult<()> {
+    for (key, value) in rules.iter().filter(|(_, value)| !value.is_none()) {
+        let key = convert::text(&format!("each rule of {name}"), &key)?;
+        each(&format!("{name}[{key:?}]"), key, &value)?;
     }
+    Ok(())
 }
 
-fn wrong_rule(given: &str, known: &str) -> PyErr {
-    PyTypeError::new_err(format!("there is no rule {given:?}: the rules are {known}"))
+fn wrong_rule(rule: &str, known: &str) -> PyErr {
+    PyTypeError::new_err(format!("there is no {rule}: the rules are {known}"))
 }
 
 /// A number of seconds, or the name of a period.
-fn period(value: &Bound<'_, PyAny>) -> PyResult<Period> {
-    if let Ok(name) = value.cast::<PyString>() {
-        return name.to_str()?.parse::<Period>().map_err(|e| PyValueError::new_err(e.to_string()));
+fn period(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Period> {
+    if value.is_instance_of::<PyString>() {
+        let period = convert::text(name, value)?.parse::<Period>();
+        return period.map_err(|e| error::new(value.py(), "invalid", &format!("{name}: {e}")));
     }
-    let seconds = convert::duration(value)?.as_secs_f64();
+    let seconds = convert::duration(name, value)?.as_secs_f64();
     let whole = (seconds.fract() == 0.0).then_some(seconds as u64).and_then(Period::from_seconds);
-    whole.ok_or_else(|| {
-        PyValueError::new_err(format!("{seconds} seconds are no period: 1 s to 100 years, in whole seconds"))
-    })
+    whole.ok_or_else(|| convert::wrong_value(name, "1 s to 100 years, in whole seconds", value))
 }
 
 /// A period alone, or a dict of rules.
-fn roll(value: &Bound<'_, PyAny>, callbacks: &mut Vec<Callback>) -> PyResult<RollOptions> {
+fn roll(name: &str, value: &Bound<'_, PyAny>, callbacks: &mut Vec<Callback>) -> PyResult<RollOptions> {
     let mut roll = RollOptions::default();
     let Ok(rules) = value.cast::<PyDict>() else {
-        roll.period = Some(period(value)?);
+        roll.period = Some(period(name, value)?);
         return Ok(roll);
     };
-    for (key, value) in rules.iter().filter(|(_, value)| !value.is_none()) {
-        match key.extract::<String>()?.as_str() {
-            "period" => roll.period = Some(period(&value)?),
-            "zone" => roll.zone = value.extract()?,
-            "age" => roll.age = Some(convert::duration(&value)?),
-            "records" => roll.records = Some(value.extract()?),
-            "template" => roll.template = value.extract()?,
-            "check" => roll.check = Some(callback(&value, callbacks)?.roll_check()),
-            other => return Err(wrong_rule(other, "period, zone, age, records, template, check")),
+    each_rule(name, rules, |rule, key, value| {
+        match key {
+            "period" => roll.period = Some(period(rule, value)?),
+            "zone" => roll.zone = convert::text(rule, value)?.to_owned(),
+            "age" => roll.age = Some(convert::duration(rule, value)?),
+            "records" => roll.records = Some(convert::integer(rule, value)?),
+            "template" => roll.template = convert::text(rule, value)?.to_owned(),
+            "check" => roll.check = Some(callback(rule, value, callbacks)?.roll_check()),
+            _ => return Err(wrong_rule(rule, "period, zone, age, records, template, check")),
         }
-    }
+        Ok(())
+    })?;
     Ok(roll)
 }
 
-fn keep(value: &Bound<'_, PyAny>) -> PyResult<Retention> {
+fn keep(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Retention> {
     let mut keep = Retention::default();
-    let rules = value.cast::<PyDict>().map_err(|_| PyTypeError::new_err("keep is a dict of rules"))?;
-    for (key, value) in rules.iter() {
-        match key.extract::<String>()?.as_str() {
-            "age" => keep.age = time_or_none(&value)?,
-            "segments" => keep.segments = value.extract()?,
-            "bytes" => keep.bytes = value.extract()?,
-            "unshipped" => keep.unshipped = value.extract()?,
-            other => return Err(wrong_rule(other, "age, segments, bytes, unshipped")),
+    let rules = value.cast::<PyDict>().map_err(|_| convert::wrong_type(name, "a dict of rules", value))?;
+    each_rule(name, rules, |rule, key, value| {
+        match key {
+            "age" => keep.age = Some(convert::duration(rule, value)?),
+            "segments" => keep.segments = Some(convert::integer(rule, value)?),
+            "bytes" => keep.bytes = Some(convert::integer(rule, value)?),
+            "unshipped" => keep.unshipped = convert::flag(rule, value)?,
+            _ => return Err(wrong_rule(rule, "age, segments, bytes, unshipped")),
         }
-    }
+        Ok(())
+    })?;
     Ok(keep)
 }
 
 /// "fail", "wait", "drop", or how long to wait.
-fn full_disk(value: &Bound<'_, PyAny>) -> PyResult<FullDisk> {
-    match value.extract::<String>().as_deref() {
-        Ok("fail") => Ok(FullDisk::Fail),
-        Ok("wait") => Ok(FullDisk::Wait(None)),
-        Ok("drop") => Ok(FullDisk::Drop),
-        _ => Ok(FullDisk::Wait(Some(convert::duration(value)?))),
+fn full_disk(name: &str, value: &Bound<'_, PyAny>) -> PyResult<FullDisk> {
+    if value.is_instance_of::<PyString>() {
+        match convert::text(name, value)? {
+            "fail" => return Ok(FullDisk::Fail),
+            "wait" => return Ok(FullDisk::Wait(None)),
+            "drop" => return Ok(FullDisk::Drop),
+            _ => (),
+        }
     }
+    Ok(FullDisk::Wait(Some(convert::duration(name, value)?)))
 }

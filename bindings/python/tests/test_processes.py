@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -108,14 +110,104 @@ def test_splits_are_read_by_processes(log: Path) -> None:
     assert [one for ids, _ in found for one in ids] == list(range(2, 1001, 2))
 
 
-def test_a_reader_works_in_the_child_of_a_fork(log: Path) -> None:
+def in_a_child(call: Callable[[], str]) -> str:
+    """What the function returns in the child of a fork."""
+    if sys.version_info >= (3, 12):
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            said = call()
+        except BaseException as raised:
+            said = repr(raised)
+        os.write(writable, said.encode())
+        os._exit(0)
+    os.close(writable)
+    with os.fdopen(readable) as pipe:
+        said = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return said
+
+
+def test_the_child_of_a_fork_has_no_writer(tmp_path: Path) -> None:
+    for background in (False, True):
+        where = tmp_path / f"log-{background}"
+        writers = [binlog.Writer(where, background=background)]
+        writer = writers[0]
+        writer.append(b"parent")
+
+        def child() -> str:
+            calls: list[Callable[[], object]] = [
+                lambda: writer.append(b"child"), lambda: writer.append(b"child", "new"), lambda: writer.append_batch([b"child"]),
+                lambda: writer.append_batch([]), lambda: writer.gather([b"child"]), lambda: writer.type("other"), writer.flush, writer.sync,
+                writer.roll, writer.tick, lambda: writer.position, writer.close,
+            ]
+            said = []
+            for call in calls:
+                try:
+                    said.append(str(call()))
+                except binlog.ForkedError:
+                    said.append("forked")
+            # These ask the library for nothing; a close that has failed leaves a closed writer, as everywhere.
+            writer.close()
+            said.append(f"{writer.closed} {writer.location == where}")
+            return " ".join(said)
+
+        assert in_a_child(child) == " ".join(["forked"] * 12 + ["True True"])
+
+        def dropped() -> str:
+            nonlocal writer
+            writers.clear()
+            del writer
+            gc.collect()
+            return "nothing"
+
+        assert in_a_child(dropped) == "nothing"
+
+        def left() -> str:
+            try:
+                with writer:
+                    pass
+            except binlog.ForkedError:
+                return "forked"
+            return "nothing"
+
+        assert in_a_child(left) == "forked"
+
+        def counted() -> str:
+            return f"{writer.dropped} {writer.failures} {writer.closed}"
+
+        assert in_a_child(counted) == "0 0 False"
+
+        def other() -> str:
+            with binlog.Writer(tmp_path / f"child-{background}") as own:
+                own.append(b"child")
+            try:
+                binlog.Writer(where)
+            except binlog.LockedError:
+                return "locked"
+            return "opened"
+
+        assert in_a_child(other) == "locked"
+        assert len(list(binlog.open(tmp_path / f"child-{background}"))) == 1
+        writer.append(b"parent again")
+        writer.close()
+        assert [record.payload for record in binlog.open(where)] == [b"parent", b"parent again"]
+
+
+def test_the_child_of_a_fork_reads_what_the_parent_has_opened(log: Path) -> None:
     opened = binlog.open(log)
     records = opened.records()
     next(records)
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if len(list(opened.records())) == 1000 and len(list(records)) == 999 else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    split = opened.splits()[0]
+
+    def child() -> str:
+        rest = len(list(records))
+        return f"{rest} {len(list(opened.records()))} {opened.info().records} {bool(opened.verify())} {len(list(split.records_of()))} {records.closed}"
+
+    assert in_a_child(child) == "999 1000 1000 True 1000 False"
     assert len(list(records)) == 999
 
 

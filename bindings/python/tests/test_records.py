@@ -68,7 +68,7 @@ def test_what_contradicts_itself_is_refused(log: Path) -> None:
     for wrong in wrong_texts:
         with pytest.raises(ValueError):
             opened.records(**wrong)
-    with pytest.raises(OverflowError):
+    with pytest.raises(binlog.InvalidError):
         opened.records(type=-1)
 
 
@@ -117,6 +117,41 @@ def test_records_live_longer_than_their_log(log: Path) -> None:
     with pytest.raises(binlog.ClosedError):
         opened.records()
     assert list(records) == []
+
+
+def test_closed_records_are_at_their_end(log: Path) -> None:
+    with binlog.open(log).records() as records:
+        assert next(records).id == 1 and not records.closed
+    assert records.closed and repr(records) == "<Records, closed>"
+    assert next(records, None) is None and list(records) == []
+    # Nothing is waited for.
+    assert records.wait() is False and records.wait(10) is False
+    with pytest.raises(binlog.ClosedError):
+        records.tail
+    records.close()
+    with records:
+        pass
+
+
+def test_records_that_were_all_read_have_a_tail(log: Path) -> None:
+    records = binlog.open(log).records(to_id=10)
+    assert ids(records) == list(range(1, 11))
+    assert next(records, None) is None and not records.closed
+    assert (records.tail.state, records.tail.next_id) == ("closed", 11)
+    everything = binlog.open(log).records()
+    assert len(list(everything)) == 1000 and (everything.tail.state, everything.tail.next_id) == ("closed", 1001)
+
+
+def test_a_closed_log_still_says_what_it_was(log: Path) -> None:
+    opened = binlog.open(log)
+    table = opened.table()
+    opened.close()
+    opened.close()
+    assert opened.closed and opened.location == log
+    for call in (opened.records, opened.splits, opened.info, opened.counts, opened.types, opened.segments, opened.verify, lambda: iter(opened),
+                 lambda: opened.schema("order.placed"), table.__arrow_c_stream__, table.__arrow_c_schema__):
+        with pytest.raises(binlog.ClosedError):
+            call()
 
 
 def test_an_iterator_goes_on_when_its_log_is_closed(log: Path) -> None:

@@ -26,6 +26,28 @@ def test_a_split_can_be_pickled(log: Path) -> None:
     assert hash(again[0]) == hash(splits[0]) and repr(splits[0]).startswith("Split(token='")
 
 
+def test_a_split_that_is_open_knows_where_its_log_is(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    split = binlog.open("log").splits(target=4096)[0]
+    opened = binlog.Split(split.token).open()
+    assert opened.location == log and split.location == str(log)
+    assert repr(opened) == f"<Log {str(log)!r}>" and repr(opened.table()).startswith(f"<Table of {str(log)!r}")
+    assert binlog.open("log").location == Path("log")
+    shutil.move(log, tmp_path / "moved")
+    moved = split.open(location=tmp_path / "moved")
+    assert moved.location == tmp_path / "moved"
+    moved.close()
+    assert moved.location == tmp_path / "moved"
+
+
+def test_a_url_stays_one(log: Path) -> None:
+    url = log.as_uri()
+    opened = binlog.open(url)
+    assert opened.location == url and len(list(binlog.open(opened.location))) == 1000
+    [split, *_] = opened.splits()
+    assert split.open().location == split.location and split.location.startswith("file:///")
+
+
 def test_splits_survive_compressing(log: Path) -> None:
     splits = binlog.open(log).splits(target=4096)
     assert binlog.compress(log)

@@ -41,9 +41,45 @@ def test_a_table_has_the_columns_and_rows_that_were_asked_for(log: Path) -> None
     assert opened.table(columns=["time"], plain=True).to_arrow().schema.field("time").type == pa.timestamp("us", "UTC")
     batches = opened.table(batch_rows=64).to_arrow_reader()
     assert max(batch.num_rows for batch in batches) <= 64
-    for wrong in (["nothing"], [], "id"):
-        with pytest.raises((ValueError, TypeError)):
+    for wrong in (["nothing"], [], "nothing", ["value"]):
+        with pytest.raises(binlog.InvalidError):
             opened.table(columns=wrong)
+
+
+def test_columns_come_in_the_order_of_the_library(log: Path) -> None:
+    opened = binlog.open(log)
+
+    def names(**asked: Any) -> list[str]:
+        table = opened.table(**asked)
+        made: list[str] = table.to_arrow().column_names
+        assert pa.schema(table).names == made
+        return made
+
+    assert names(columns=["text", "metadata.host", "id", "time", "id"]) == ["id", "time", "text", "metadata.host"]
+    assert names(columns=reversed(binlog.COLUMNS)) == list(binlog.COLUMNS)
+    # Keys in the order in which they are given: those of metadata, then those of columns.
+    assert names(columns=["metadata.c", "id", "metadata.a"], metadata=["b", "a", "b"]) == ["id", "metadata.b", "metadata.a", "metadata.c"]
+    # A table of keys alone has the id too.
+    assert names(columns=["metadata.host"]) == ["id", "metadata.host"]
+    assert names(columns=["value", "text", "id"], decode="order.placed") == ["id", "text", "value"]
+    assert names(columns=["id"], decode="order.placed", metadata="host") == ["id", "metadata.host", "value"]
+    assert names(columns="value", decode="order.placed") == ["value"]
+    assert names(decode="order.placed") == [*binlog.COLUMNS, "value"]
+    assert names(columns=["value", "metadata.host"], decode="order.placed", to_id=0, from_id=0) == ["metadata.host", "value"]
+
+
+def test_one_name_is_one_name_and_not_its_letters(log: Path) -> None:
+    opened = binlog.open(log)
+    assert opened.table(columns="id", type="order.placed", last=1).to_arrow().to_pydict() == {"id": [999]}
+    assert opened.table(columns="id", metadata="host").to_arrow().column_names == ["id", "metadata.host"]
+    assert opened.table(columns="metadata.host", to_id=1).to_arrow()["metadata.host"].to_pylist() == ["a"]
+    assert binlog.scan(log, metadata="host").collect_schema().names() == [*binlog.COLUMNS, "metadata.host"]
+
+
+def test_a_table_keeps_its_conditions_for_each_engine_that_takes_it(log: Path) -> None:
+    asked: Any = {"type": iter(["order.placed", 7]), "where": iter([("host", "b")]), "columns": iter(["id"]), "metadata": iter(["host"])}
+    table = binlog.open(log).table(**asked, to_id=6)
+    assert [table.to_arrow().to_pydict() for _ in range(2)] == [{"id": [3, 6], "metadata.host": ["b", "b"]}] * 2
 
 
 def test_duckdb_queries_a_table(log: Path) -> None:
@@ -71,8 +107,39 @@ def test_values_of_a_type_are_a_column(log: Path) -> None:
     assert made["value"].to_pylist()[:2] == [{"n": 1, "half": 0.5}, {"n": 3, "half": 1.5}]
     assert made.num_rows == 500 and made.column_names == ["id", "value"]
     assert duckdb.sql("select sum(value.n) from made").fetchall() == [(250_000,)]
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="the log has no type 'nothing'"):
         binlog.open(log).table(decode="nothing").to_arrow()
+    with pytest.raises(binlog.InvalidError, match="leave type out"):
+        binlog.open(log).table(decode="order.placed", type="order.placed")
+
+
+def test_a_type_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    with binlog.Writer(tmp_path / "log") as writer:
+        writer.append(b"x", "plain")
+        writer.append(b"x", writer.type("morse", encoding="morse"))
+        writer.append(b"x", writer.type("bare", encoding="avro"))
+    log = binlog.open(tmp_path / "log")
+    for name, reason in (
+        ("plain", 'the type "plain" has no encoding'), ("morse", 'payloads of the encoding "morse" cannot be decoded'),
+        ("bare", 'the type "bare" has no schema, which avro needs'),
+    ):
+        with pytest.raises(binlog.DecodeError) as caught:
+            log.table(decode=name).to_arrow()
+        assert str(caught.value) == f"{tmp_path / 'log'}: payloads of {name!r} have no values: {reason}"
+    with pytest.raises(binlog.DecodeError, match="^the type has no encoding$"):
+        binlog.Decoder("")
+
+
+def test_each_record_is_decoded_by_the_type_that_it_has(tmp_path: Path) -> None:
+    def schema(of: str) -> bytes:
+        return json.dumps({"type": "record", "name": "t", "fields": [{"name": "n", "type": of}]}).encode()
+
+    with binlog.Writer(tmp_path / "log") as writer:
+        writer.append(b"none", "t")
+        writer.append(b"\x04", writer.type("t", encoding="avro", schema=schema("int")))
+        writer.append(b'{"n": 5}', writer.type("t", encoding="json"))
+    log = binlog.open(tmp_path / "log")
+    assert log.table(decode="t", columns=["id"]).to_arrow().to_pydict() == {"id": [1, 2, 3], "value": [None, {"n": 2}, {"n": 5}]}
 
 
 def test_values_that_do_not_fit_are_null(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 PathLike: TypeAlias = str | os.PathLike[str]
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Types: TypeAlias = str | int | Iterable[str | int]
+Names: TypeAlias = str | Iterable[str]
 Pairs: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 Time: TypeAlias = int | datetime | str
 Length: TypeAlias = float | timedelta | str

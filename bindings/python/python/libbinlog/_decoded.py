@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow
 
+from ._errors import make
 from ._libbinlog import Decoder
+from ._log import unknown_type
 
 if TYPE_CHECKING:
-    from ._log import Table
+    from ._log import Log, Table
 
-PAYLOAD = 64
+TYPE, PAYLOAD = 4, 64
 # JSON may escape halves of pairs, which UTF-8 has not.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -27,23 +29,18 @@ def decoded(table: Table) -> pyarrow.RecordBatchReader:
     """
     log, name = table._log, table._decode
     assert name is not None
-    info = log.schema(name)
-    decoder = Decoder(info.encoding, info.schema, info.message, info.content_type)
-    bits = table._bits | PAYLOAD if table._bits else 0
+    decoders = _Decoders(log, name)
+    bits = table._bits | TYPE | PAYLOAD if table._bits else 0
     stream = _Stream(log._stream(False, bits, *table._form, **table._selection))
     batches = iter(pyarrow.RecordBatchReader.from_stream(stream))
     first = next(batches, None)
-    shown = table._columns
-    hides_payload = shown is not None and "payload" not in shown
     type_: pyarrow.DataType = pyarrow.string()
     if first is not None:
-        type_ = _type(_values(decoder, first))
+        type_ = _type(_values(decoders, first))
 
     def with_value(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
-        value = _column(_values(decoder, batch), type_)
-        if hides_payload:
-            batch = batch.drop_columns(["payload"])
-        return batch.append_column("value", value)
+        value = _column(_values(decoders, batch), type_)
+        return batch.drop_columns(_hidden(table, batch.schema)).append_column("value", value)
 
     def all_batches() -> Iterator[pyarrow.RecordBatch]:
         if first is not None:
@@ -54,10 +51,50 @@ def decoded(table: Table) -> pyarrow.RecordBatchReader:
     if first is None:
         stream = _Stream(log._stream(False, bits, *table._form, **table._selection))
         schema = pyarrow.RecordBatchReader.from_stream(stream).schema
-        if hides_payload:
-            schema = schema.remove(schema.get_field_index("payload"))
+        for hidden in _hidden(table, schema):
+            schema = schema.remove(schema.get_field_index(hidden))
         return pyarrow.RecordBatchReader.from_batches(schema.append(pyarrow.field("value", type_)), [])
     return pyarrow.RecordBatchReader.from_batches(with_value(first).schema, all_batches())
+
+
+class _Decoders:
+    """What decodes the payloads of each type of this name: a type that got another schema has another number.
+
+    The newest one must be decodable. Payloads of older ones that are not have no value.
+    """
+
+    def __init__(self, log: Log, name: str) -> None:
+        self._log = log
+        self._name = name
+        found = log._decoders(name)
+        if not found:
+            raise unknown_type(log, name)
+        _, newest = found[-1]
+        if isinstance(newest, str):
+            reason = f"payloads of {name!a} have no values: {newest}"
+            raise make(f"{log.location}: {reason}", kind="decode", reason=reason)
+        self._known = dict(found)
+
+    def value(self, number: int, payload: bytes) -> Any:
+        """The value of a payload of the type of this number; None if it has none."""
+        if number not in self._known:
+            # A writer has described it after the table was taken.
+            self._known.update(self._log._decoders(self._name))
+        decoder = self._known.setdefault(number, "unknown")
+        text = decoder.to_json(payload) if isinstance(decoder, Decoder) else None
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError:
+            # Python refuses to read an integer of thousands of digits.
+            return None
+
+
+def _hidden(table: Table, schema: pyarrow.Schema) -> list[str]:
+    """Columns that were read for the values alone."""
+    if table._columns is None:
+        return []
+    asked = {*table._columns, *(f"metadata.{key}" for key in table._form[0])}
+    return [name for name in schema.names if name not in asked]
 
 
 class _Stream:
@@ -70,9 +107,9 @@ class _Stream:
         return self._capsule
 
 
-def _values(decoder: Decoder, batch: pyarrow.RecordBatch) -> list[Any]:
-    texts = (decoder.to_json(payload.as_py()) for payload in batch.column("payload"))
-    return [None if text is None else json.loads(text) for text in texts]
+def _values(decoders: _Decoders, batch: pyarrow.RecordBatch) -> list[Any]:
+    rows = zip(batch.column("type").to_pylist(), batch.column("payload").to_pylist(), strict=True)
+    return [decoders.value(number, payload) for number, payload in rows]
 
 
 def _type(values: list[Any]) -> pyarrow.DataType:

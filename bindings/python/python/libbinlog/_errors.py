@@ -163,6 +163,13 @@ def make(message: str, **facts: Any) -> Error:
     return _again(_CLASSES.get(facts["kind"], Error), message, facts)
 
 
+def invalid(reason: str) -> InvalidError:
+    """The exception for an argument of the right type whose value is wrong."""
+    made = make(reason, kind="invalid", reason=reason)
+    assert isinstance(made, InvalidError)
+    return made
+
+
 # OSError has a __reduce__ of its own, which comes behind ours in every class.
 for _class in _CLASSES.values():
     copyreg.pickle(_class, lambda error: error.__reduce__())

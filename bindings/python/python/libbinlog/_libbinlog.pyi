@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,19 +19,19 @@ class Log:
         location: PathLike | None,
         *,
         token: str | None = None,
-        mode: str = "prefix",
+        mode: str | None = None,
         on_loss: Callable[[Loss], object] | None = None,
         log: str | None = None,
         require_name: str | None = None,
         require_content_type: str | None = None,
         require_parameters: Pairs | None = None,
         cache: PathLike | None = None,
-        cache_bytes: int = 0,
+        cache_bytes: int | None = None,
         credentials: PathLike | None = None,
-        block_max_bytes: int = 0,
+        block_max_bytes: int | None = None,
     ) -> Self: ...
     @property
-    def location(self) -> Path: ...
+    def location(self) -> Path | str: ...
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
@@ -55,7 +55,7 @@ class Log:
         self,
         only_schema: bool,
         columns: int,
-        metadata: Sequence[str],
+        metadata: list[str],
         plain: bool,
         batch_rows: int | None,
         batch_bytes: int | None,
@@ -70,6 +70,24 @@ class Log:
         reverse: bool = False,
         events: bool = False,
     ) -> object: ...
+    def _check(
+        self,
+        columns: int,
+        metadata: list[str],
+        plain: bool,
+        batch_rows: int | None,
+        batch_bytes: int | None,
+        *,
+        type: Types | None = None,
+        where: Pairs | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        from_id: int | None = None,
+        to_id: int | None = None,
+        last: int | None = None,
+        reverse: bool = False,
+        events: bool = False,
+    ) -> None: ...
     def _splits(
         self,
         target_bytes: int,
@@ -84,6 +102,7 @@ class Log:
         events: bool = False,
     ) -> list[Split]: ...
     def _types(self) -> list[TypeInfo]: ...
+    def _decoders(self, name: str) -> list[tuple[int, Decoder | str]]: ...
     def _segments(self) -> list[Segment]: ...
     def _info(self) -> Info: ...
     def _counts(self) -> dict[str | int, int]: ...

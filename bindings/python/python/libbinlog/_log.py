@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _libbinlog
-from ._aliases import Length, Mode, Pairs, PathLike, Time, Types
+from ._aliases import Length, Mode, Names, Pairs, PathLike, Time, Types
+from ._errors import invalid
 from ._facts import Info, Loss, Segment, Split, TypeInfo, Verification
 from ._libbinlog import Records
 from ._times import to_bytes
@@ -19,7 +20,21 @@ if TYPE_CHECKING:
     import pyarrow
 
 COLUMNS = ("id", "time", "type", "type_name", "metadata", "length", "payload", "text")
-"""The columns of a table, in their order."""
+"""The columns of a table. It has them in this order, whatever the order in which they are asked for."""
+
+
+def names_of(argument: str, given: Names) -> tuple[str, ...]:
+    """The names that an argument has: of one name, or of several."""
+    if isinstance(given, str):
+        return (given,)
+    wanted = f"{argument} must be a name or several names"
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{wanted}, not {type(given).__name__}")
+    names = tuple(given)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{wanted}, not of {type(name).__name__}")
+    return names
 
 
 class Log(_libbinlog.Log):
@@ -97,8 +112,8 @@ class Log(_libbinlog.Log):
     def table(
         self,
         *,
-        columns: Sequence[str] | None = None,
-        metadata: Sequence[str] = (),
+        columns: Names | None = None,
+        metadata: Names = (),
         decode: str | None = None,
         type: Types | None = None,
         where: Pairs | None = None,
@@ -117,8 +132,9 @@ class Log(_libbinlog.Log):
 
         Nothing is read yet. Each engine that takes the table reads the log as it is then.
 
-        :param columns: of `COLUMNS`; None = all. Without payload and text, only headers are read
-        :param metadata: for each of these keys, a column ``metadata.KEY``
+        :param columns: a name or several of `COLUMNS`, and ``metadata.KEY``; None = all. The table has them in the order
+            of `COLUMNS`. Without payload and text, only headers are read
+        :param metadata: a key or several: a column ``metadata.KEY`` for each, behind the others
         :param decode: the name of a type: only its records, with a column ``value`` of its fields (needs pyarrow)
         :param plain: only types that every engine knows: int64, microseconds, utf8
         :param batch_rows: the most rows of a batch
@@ -129,8 +145,8 @@ class Log(_libbinlog.Log):
             "from_id": from_id, "to_id": to_id, "last": last, "reverse": reverse, "events": events,
         }
         if decode is not None and type is not None:
-            raise ValueError("decode selects the type: leave type out")
-        return Table(self, columns, tuple(metadata), plain, batch_rows, batch_bytes, selection, decode)
+            raise invalid("decode selects the type: leave type out")
+        return Table(self, columns, metadata, plain, batch_rows, batch_bytes, selection, decode)
 
     def splits(
         self,
@@ -166,9 +182,11 @@ class Log(_libbinlog.Log):
 
         :raises KeyError: when the log has none
         """
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a str, not {type(name).__name__}")
         found = [info for info in self._types() if info.name == name]
         if not found:
-            raise KeyError(name)
+            raise unknown_type(self, name)
         return max(found, key=lambda info: info.number)
 
     def segments(self) -> list[Segment]:
@@ -200,41 +218,55 @@ class Log(_libbinlog.Log):
         return f"<Log {str(self.location)!r}{', closed' if self.closed else ''}>"
 
 
+def unknown_type(log: Log, name: str) -> KeyError:
+    """The exception for the name of a type that the log does not have."""
+    return KeyError(f"{log.location}: the log has no type {name!r}; types() returns those that it has")
+
+
+def _kept(condition: object) -> object:
+    """A condition that can be read each time the table is taken."""
+    return list(condition) if isinstance(condition, Iterator) else condition
+
+
 class Table:
     """The records of a log as columns. It reads nothing until an engine takes it, and may be taken again."""
 
     def __init__(
         self,
         log: Log,
-        columns: Sequence[str] | None,
-        metadata: tuple[str, ...],
+        columns: Names | None,
+        metadata: Names,
         plain: bool,
         batch_rows: int | None,
         batch_bytes: int | None,
         selection: Mapping[str, Any],
         decode: str | None = None,
     ) -> None:
-        if isinstance(columns, str):
-            raise TypeError("columns are several names")
-        keys = list(metadata)
+        if decode is not None and not isinstance(decode, str):
+            raise TypeError(f"decode must be the name of a type, not {type(decode).__name__}")
+        asked = None if columns is None else names_of("columns", columns)
+        keys = list(dict.fromkeys(names_of("metadata", metadata)))
         bits = 0
-        for name in columns or ():
+        for name in asked or ():
             if name.startswith("metadata."):
                 if name[9:] not in keys:
                     keys.append(name[9:])
             elif name in COLUMNS:
                 bits |= 1 << COLUMNS.index(name)
-            elif name != "value" or decode is None:
-                raise ValueError(f"there is no column {name!r}: the columns are {', '.join(COLUMNS)} and metadata.KEY")
-        if columns is not None and not bits and not keys and decode is None:
-            raise ValueError("a table has one column at least")
+            elif name == "value" and decode is None:
+                raise invalid("there is a column 'value' only of one type: name the type with decode")
+            elif name != "value":
+                raise invalid(f"there is no column {name!a}: the columns are {', '.join(COLUMNS)} and metadata.KEY")
+        if asked is not None and not bits and not keys and decode is None:
+            raise invalid("a table has one column at least: name one in columns, or leave columns out")
         # The library's 0 is all of them: keys alone need one column beside them.
-        self._bits = bits or (0 if columns is None else 1)
+        self._bits = bits or (0 if asked is None else 1)
         self._log = log
         self._form = (keys, plain, batch_rows, batch_bytes)
-        self._selection = dict(selection)
+        self._selection: dict[str, Any] = {key: _kept(value) for key, value in selection.items()}
         self._decode = decode
-        self._columns = columns
+        self._columns = asked
+        log._check(self._bits, *self._form, **self._selection)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """A stream of the records, for whatever imports Arrow data."""

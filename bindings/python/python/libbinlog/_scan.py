@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ._aliases import PathLike
-from ._log import COLUMNS, Log, Table
+from ._aliases import Names, PathLike
+from ._log import COLUMNS, Log, Table, names_of
 
 if TYPE_CHECKING:
     import polars
@@ -149,7 +149,7 @@ def conditions_of(predicate: polars.Expr) -> dict[str, Any] | None:
 def scan(
     location: PathLike | Log,
     *,
-    metadata: Sequence[str] = (),
+    metadata: Names = (),
     on_selection: Callable[[dict[str, Any] | None], object] | None = None,
 ) -> polars.LazyFrame:
     """The log as a LazyFrame of polars (needs polars).
@@ -158,14 +158,16 @@ def scan(
     ``metadata.KEY`` (by ``==``, ``<`` and the like, joined by ``&``) become a filter of the log, which skips blocks
     without such records.
 
-    :param metadata: for each of these keys, a column ``metadata.KEY``
+    :param metadata: a key or several: a column ``metadata.KEY`` for each
     :param on_selection: is called with what the log is asked for, to see what became of a query
     """
     import polars
     from polars.io.plugins import register_io_source
 
+    if on_selection is not None and not callable(on_selection):
+        raise TypeError(f"on_selection must be callable, not {type(on_selection).__name__}")
     log = location if isinstance(location, Log) else Log(location)
-    keys = tuple(metadata)
+    keys = names_of("metadata", metadata)
     whole = Table(log, None, keys, False, None, None, {})
     schema = polars.Schema(polars.DataFrame(_Schema(whole)).schema)
 
