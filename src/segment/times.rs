@@ -33,7 +33,8 @@ fn of_indexed(segment: &Arc<Segment>, written: &[std::ops::Range<u64>]) -> Resul
     let mut earliest = i64::MAX;
     let Some(first) = written.first() else { return Ok(Some(earliest)) };
     let mut scanner = Scanner::new(segment.clone(), first.start);
-    for (number, index) in written.iter().enumerate() {
+    // The first one last: a scanner reads ahead after entries.
+    for (number, index) in written.iter().enumerate().rev() {
         scanner.jump(index.start);
         let header = scanner.header()?;
         if header.kind != BlockKind::Index {
