@@ -226,6 +226,7 @@ fn header(closed: &Closed, form: &Form<'_>) -> FileHeader {
         bytes: closed.found.end,
         marker: old.marker,
         latest_ns: latest_time(&closed.segment, &closed.found),
+        disorder_ns: None,
     });
     let others = old.incompatible & !(HAS_DICTIONARY | SPACE);
     FileHeader {

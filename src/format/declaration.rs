@@ -151,6 +151,9 @@ pub struct Predecessor {
     pub marker: u64,
     /// The largest time of all records up to the end of that segment; absent = not known.
     pub latest_ns: Option<i64>,
+    /// How far times have run back: no record up to the end of that segment is earlier by more than this than the
+    /// largest time before its own segment; absent = not known.
+    pub disorder_ns: Option<u64>,
 }
 
 /// The library, process and machine that created a segment.
@@ -172,6 +175,9 @@ impl Predecessor {
         if let Some(latest_ns) = self.latest_ns {
             put_fixed64(out, 5, latest_ns as u64);
         }
+        if let Some(disorder_ns) = self.disorder_ns {
+            put_fixed64(out, 6, disorder_ns);
+        }
     }
 
     /// Merges the fields of a message, as protobuf requires when a field occurs twice.
@@ -183,6 +189,7 @@ impl Predecessor {
                 3 => self.bytes = value.varint()?,
                 4 => self.marker = value.fixed64()?,
                 5 => self.latest_ns = Some(value.fixed64()? as i64),
+                6 => self.disorder_ns = Some(value.fixed64()?),
                 _ => (),
             }
             Ok(())
@@ -219,6 +226,22 @@ impl FileHeader {
             None if self.sequence == 1 => Some(i64::MIN),
             None => None,
         }
+    }
+
+    /// How far times have run back before this segment ([`Predecessor::disorder_ns`]); `None` = not known.
+    pub fn disorder_before_ns(&self) -> Option<u64> {
+        match &self.predecessor {
+            Some(before) => before.disorder_ns,
+            None if self.sequence == 1 => Some(0),
+            None => None,
+        }
+    }
+
+    /// The same before the next segment, if no record of this one is earlier than `earliest`.
+    pub fn disorder_with_ns(&self, earliest: i64) -> Option<u64> {
+        let back = i128::from(self.latest_before_ns()?) - i128::from(earliest);
+        let here = u64::try_from(back.max(0)).unwrap_or(u64::MAX);
+        Some(self.disorder_before_ns()?.max(here))
     }
 
     /// Appends the message, with its fields in the order of their numbers.
@@ -499,6 +522,8 @@ mod tests {
             pub marker: u64,
             #[prost(sfixed64, optional, tag = "5")]
             pub latest_ns: Option<i64>,
+            #[prost(fixed64, optional, tag = "6")]
+            pub disorder_ns: Option<u64>,
         }
 
         #[derive(Clone, PartialEq, prost::Message)]
@@ -521,6 +546,7 @@ mod tests {
                     bytes: other.bytes,
                     marker: other.marker,
                     latest_ns: other.latest_ns,
+                    disorder_ns: other.disorder_ns,
                 })
             };
             oracle::FileHeader {
@@ -565,13 +591,10 @@ mod tests {
     }
 
     fn other() -> impl Strategy<Value = Option<Predecessor>> {
-        let fields = (number(), number(), number(), number(), proptest::option::of(prop_oneof![Just(0), any::<i64>()]));
-        proptest::option::of(fields.prop_map(|(sequence, last_id, bytes, marker, latest_ns)| Predecessor {
-            sequence,
-            last_id,
-            bytes,
-            marker,
-            latest_ns,
+        let times = (proptest::option::of(prop_oneof![Just(0), any::<i64>()]), proptest::option::of(number()));
+        let fields = (number(), number(), number(), number(), times);
+        proptest::option::of(fields.prop_map(|(sequence, last_id, bytes, marker, (latest_ns, disorder_ns))| {
+            Predecessor { sequence, last_id, bytes, marker, latest_ns, disorder_ns }
         }))
     }
 
@@ -696,7 +719,14 @@ mod tests {
             sequence: 3,
             first_id: 41,
             parameters: [("unit".to_string(), "EUR".to_string())].into(),
-            predecessor: Some(Predecessor { sequence: 2, last_id: 40, bytes: 1234, marker: 98, latest_ns: Some(-5) }),
+            predecessor: Some(Predecessor {
+                sequence: 2,
+                last_id: 40,
+                bytes: 1234,
+                marker: 98,
+                latest_ns: Some(-5),
+                disorder_ns: None,
+            }),
             ..FileHeader::default()
         }
     }
@@ -800,7 +830,7 @@ mod tests {
 
     #[test]
     fn a_compressed_segment_is_followed_by_what_followed_the_first_one_and_that_length_counts() {
-        let stated = |marker| Predecessor { sequence: 3, last_id: 50, bytes: 900, marker, latest_ns: None };
+        let stated = |marker| Predecessor { sequence: 3, last_id: 50, bytes: 900, marker, ..Predecessor::default() };
         let compressed = FileHeader { original: Some(Predecessor { bytes: 1000, ..stated(7) }), ..header() };
         assert!(compressed.is_followed_by(&stated(7)) && compressed.is_followed_by(&stated(99)));
         assert!(!compressed.is_followed_by(&stated(8)) && !header().is_followed_by(&stated(7)));

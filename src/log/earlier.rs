@@ -146,7 +146,7 @@ fn whole_holes(lost: &[Lost], mut first_id: u64, later: &[Arc<Segment>]) -> Vec<
 /// How the segment with this header ended, in the form in which the next one states it.
 fn ended_at(header: &FileHeader, end: u64, next_id: u64) -> Predecessor {
     let (sequence, marker) = (header.sequence, header.marker);
-    Predecessor { sequence, last_id: next_id - 1, bytes: end, marker, latest_ns: None }
+    Predecessor { sequence, last_id: next_id - 1, bytes: end, marker, ..Predecessor::default() }
 }
 
 /// Makes the segments before `last` durable, for callers other than a writer.

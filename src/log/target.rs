@@ -61,6 +61,8 @@ pub(crate) struct Opened {
     pub cut: Option<Cut>,
     /// The largest time of all records so far, `i64::MIN` without any; `None` = not known.
     pub latest: Option<i64>,
+    /// No record of the segment to continue is earlier, `i64::MAX` without any; `None` = not known.
+    pub earliest: Option<i64>,
     /// What has to be written anew before a sync may count it, in the order of syncing: the last segment comes last.
     pub inherited: Vec<Inherited>,
     /// When the segment was last written.
@@ -170,6 +172,7 @@ impl Target {
             schemas: vec![],
             cut: None,
             latest,
+            earliest: Some(i64::MAX),
             inherited,
             written,
             behind: None,
@@ -203,7 +206,7 @@ impl Target {
         let mut found = segment::recover_past_holes(&segment, proven)?;
         segment::check_last_records(&segment, &found)?;
         check_end(&segment, &found)?;
-        let latest = segment::latest_time(&segment, &found);
+        let (latest, earliest) = (segment::latest_time(&segment, &found), segment::earliest_time(&segment, &found)?);
         let (mut inherited, mut holes) = (vec![], vec![]);
         if found.durable_end == 0 {
             (inherited, holes) = earlier_not_durable(&*directory, &segment, earlier, left.as_ref())?;
@@ -264,6 +267,7 @@ impl Target {
             schemas,
             cut,
             latest,
+            earliest,
             inherited,
             written,
             behind,
@@ -415,7 +419,7 @@ impl Left {
     /// The segment that ended the log, in the form in which the next one names it.
     fn predecessor(&self) -> Option<Predecessor> {
         let Last { sequence, bytes, marker } = self.last?;
-        Some(Predecessor { sequence, last_id: self.next_id - 1, bytes, marker, latest_ns: None })
+        Some(Predecessor { sequence, last_id: self.next_id - 1, bytes, marker, ..Predecessor::default() })
     }
 }
 

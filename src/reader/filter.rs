@@ -312,6 +312,12 @@ impl Selection {
         latest.is_none_or(|latest| latest >= self.from_time)
     }
 
+    /// The time from which on no record is wanted, if later records are skipped. Events may have an earlier time than the
+    /// records around them.
+    pub fn end_time(&self) -> Option<i64> {
+        self.to_time.filter(|_| !self.filter.events)
+    }
+
     /// Whether no record of this time or earlier is wanted. Events may have a later time than the records around them.
     pub fn begins_behind(&self, time: i64) -> bool {
         time < self.from_time && !self.filter.events

@@ -261,7 +261,7 @@ mod tests {
             appender.close(&[]).unwrap();
             latest = latest.max(time_of(id));
             let (latest_ns, bytes) = (has_latest(id + 1).then_some(latest), appender.end());
-            before = Some(Predecessor { sequence: id, last_id: id, bytes, marker: id, latest_ns });
+            before = Some(Predecessor { sequence: id, last_id: id, bytes, marker: id, latest_ns, disorder_ns: None });
         }
         directory
     }

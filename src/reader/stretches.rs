@@ -1,6 +1,8 @@
 //! What a plan has to know of each segment of a log: which ids it holds, which of its blocks may hold something that a
 //! filter wants, and whether the next segment follows it without anything to report in between.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use super::filter::Selection;
@@ -12,8 +14,8 @@ use crate::format::declaration::FileHeader;
 use crate::format::index::{Row, Window};
 use crate::format::trailer;
 use crate::log::catalog::{follows, Summary};
-use crate::log::{chain_break, Slot, SlotState, Snapshot};
-use crate::options::{Filter, ReaderMode, ReaderOptions};
+use crate::log::{chain_break, Known, Slot, SlotState, Snapshot};
+use crate::options::{Filter, Loss, ReaderMode, ReaderOptions};
 use crate::segment::{behind, block_at, end_before_space, last_block, Bad, Behind, Map, Segment};
 
 /// A segment of up to so many grains need not be cut: its index is not read where a catalog says what the segment holds.
@@ -174,10 +176,18 @@ struct Looking<'a> {
     is_broken_off: bool,
 }
 
+/// What a segment's header says of the records in it and before it.
+struct Stated {
+    first_id: u64,
+    /// The largest time before it.
+    latest_ns: Option<i64>,
+    /// How far times have run back before it.
+    disorder_ns: Option<u64>,
+}
+
 /// Where a segment begins.
 enum Beginning {
-    /// With this id, behind records that have at most this time.
-    At(u64, Option<i64>),
+    At(Stated),
     /// It cannot be read.
     Unknown,
     /// It was removed.
@@ -213,7 +223,17 @@ impl Looked {
 impl Looking<'_> {
     fn look(&mut self, from: usize, found: &mut Vec<Piece>) -> Result<bool> {
         let Some(begin) = self.begin(from)? else { return Ok(false) };
-        for at in begin..self.end {
+        let Some(behind) = self.behind_times(begin)? else { return Ok(false) };
+        let mut next = begin;
+        while next < self.end {
+            let at = next;
+            next += 1;
+            // The first one shows whether wanted ids in front of it are missing.
+            if behind.contains(&at) && at > behind.start {
+                next = behind.end;
+                (self.before, self.is_broken_off) = (None, false);
+                continue;
+            }
             let is_past = at > from && self.is_past(at);
             if let Some(file) = self.snapshot.unreadable_before(at) {
                 found.push(Piece::Broken(file.log().to_owned(), file.number()));
@@ -234,18 +254,45 @@ impl Looking<'_> {
 
     /// The first segment that can hold something wanted; `None` when one was removed.
     fn begin(&self, first: usize) -> Result<Option<usize>> {
-        let (mut from, mut to) = (first, self.end);
         if self.selection.first_id() <= 1 && !self.selection.has_first_time() {
             return Ok(Some(first));
         }
+        let is_before = |stated: &Stated| self.selection.begins_at_or_behind(stated.first_id, stated.latest_ns);
+        Ok(self.bisect(first..self.end, &is_before)?.map(|behind| behind.saturating_sub(1).max(first)))
+    }
+
+    /// The segments, after the one that comes first, whose records are all behind the wanted times; `None` when one was
+    /// removed. That of the last one whose header can be read is not among them: it states how far times have run back
+    /// before it.
+    fn behind_times(&self, first: usize) -> Result<Option<Range<usize>>> {
+        const NONE: Range<usize> = 0..0;
+        let Some(to) = self.selection.end_time().filter(|_| self.drops) else { return Ok(Some(NONE)) };
+        for last in (first + 1..self.end).rev() {
+            let disorder_ns = match self.beginning(last)? {
+                Beginning::At(stated) => stated.disorder_ns,
+                Beginning::Unknown => continue,
+                Beginning::Gone => return Ok(None),
+            };
+            let to = disorder_ns.and_then(|disorder_ns| to.checked_add_unsigned(disorder_ns));
+            let Some(to) = to else { break };
+            let may_hold = |stated: &Stated| stated.latest_ns.is_none_or(|latest_ns| latest_ns < to);
+            return Ok(self.bisect(first + 1..last, &may_hold)?.map(|behind| behind..last));
+        }
+        Ok(Some(NONE))
+    }
+
+    /// The first of these segments for which `holds` is false, when it is true for all before; `None` when one was
+    /// removed. One whose beginning cannot be read is passed over.
+    fn bisect(&self, among: Range<usize>, holds: &dyn Fn(&Stated) -> bool) -> Result<Option<usize>> {
+        let (mut from, mut to) = (among.start, among.end);
         while from < to {
             let middle = from + (to - from) / 2;
             let mut is_before = false;
             let mut asked = middle;
             while asked < to {
                 match self.beginning(asked)? {
-                    Beginning::At(first_id, latest_ns) => {
-                        is_before = self.selection.begins_at_or_behind(first_id, latest_ns);
+                    Beginning::At(stated) => {
+                        is_before = holds(&stated);
                         break;
                     }
                     Beginning::Unknown => asked += 1,
@@ -257,7 +304,7 @@ impl Looking<'_> {
                 false => to = middle,
             }
         }
-        Ok(Some(from.saturating_sub(1).max(first)))
+        Ok(Some(from))
     }
 
     /// What a segment's header says of where it begins. A catalog has the headers of many: far away, that is one request
@@ -266,7 +313,9 @@ impl Looking<'_> {
         let slot = &self.snapshot.slots[at];
         if slot.known().is_none() {
             if let Some(summary) = self.reader.summary_in(slot).filter(|_| self.drops) {
-                return Ok(Beginning::At(summary.header.first_id, summary.header.latest_before_ns()));
+                let header = &summary.header;
+                let (latest_ns, disorder_ns) = (header.latest_before_ns(), header.disorder_before_ns());
+                return Ok(Beginning::At(Stated { first_id: header.first_id, latest_ns, disorder_ns }));
             }
             match self.snapshot.open(at) {
                 Ok(SlotState::Gone) => return Ok(Beginning::Gone),
@@ -275,7 +324,9 @@ impl Looking<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(slot.known().map_or(Beginning::Unknown, |known| Beginning::At(known.first_id, known.latest_ns)))
+        Ok(slot.known().map_or(Beginning::Unknown, |Known { first_id, latest_ns, disorder_ns, .. }| {
+            Beginning::At(Stated { first_id, latest_ns, disorder_ns })
+        }))
     }
 
     /// Whether everything from this segment on is past the wanted ids.
@@ -535,8 +586,16 @@ impl Looking<'_> {
     fn salvaged(&self, segment: &Arc<Segment>) -> Result<u64> {
         let first_id = segment.header.first_id;
         let filter = Filter { from_id: Some(first_id), headers_only: true, ..Filter::default() };
-        // Losses are reported by who reads the split.
-        let options = ReaderOptions { mode: ReaderMode::Salvage, on_loss: None, ..self.reader.options.clone() };
+        // Losses are reported by who reads the split, also those behind the last record.
+        let lost_to = Arc::new(AtomicU64::new(0));
+        let (heard, path) = (lost_to.clone(), segment.path.clone());
+        let on_loss = Arc::new(move |loss: &Loss| {
+            if let Some((_, last)) = loss.ids.filter(|_| loss.path == path) {
+                heard.fetch_max(last, Ordering::Relaxed);
+            }
+        });
+        let options =
+            ReaderOptions { mode: ReaderMode::Salvage, on_loss: Some(on_loss), ..self.reader.options.clone() };
         let mut snapshot = self.snapshot.clone();
         snapshot.slots.truncate(self.end);
         let mut cursor = Cursor::new(self.reader.source.clone(), snapshot, &options, &filter)?;
@@ -544,7 +603,7 @@ impl Looking<'_> {
         loop {
             let mut last = None;
             match cursor.next_batch(usize::MAX, |record| last = Some(record.id)) {
-                Ok(0) => return Ok(next_id),
+                Ok(0) => return Ok(next_id.max(lost_to.load(Ordering::Relaxed) + 1)),
                 Ok(_) => (),
                 Err(error) if error.kind() == Kind::Missed => continue,
                 Err(error) => return Err(error),

@@ -319,7 +319,7 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
         last_id: next.map_or(0, |next| next.header.first_id - 1),
         bytes: segment.file.len().ok().filter(|&len| len != u64::MAX).unwrap_or(0),
         marker: named.map_or(old.first_marker(), |named| named.marker),
-        latest_ns: None,
+        ..Predecessor::default()
     };
     let predecessor = before.map(|before| Predecessor {
         sequence: before.sequence,
@@ -328,6 +328,7 @@ fn header(segment: &Segment, before: Option<&FileHeader>, next: Option<&Arc<Segm
         // The previous segment keeps its first marker in any case.
         marker: before.first_marker(),
         latest_ns: old.predecessor.as_ref().and_then(|before| before.latest_ns),
+        disorder_ns: old.predecessor.as_ref().and_then(|before| before.disorder_ns),
     });
     Ok(FileHeader {
         marker: u64::from_le_bytes(marker).max(1),

@@ -97,6 +97,21 @@ impl Indexing {
         self.latest
     }
 
+    /// The smallest time of the blocks after the last INDEX block; `i64::MAX` = there are none.
+    pub fn earliest_since(&self) -> i64 {
+        self.window.rows.iter().map(|row| row.min_time).min().unwrap_or(i64::MAX)
+    }
+
+    /// Offset of the first byte after the last INDEX block.
+    pub fn since(&self) -> u64 {
+        self.window.from
+    }
+
+    /// The places of all INDEX blocks, as far as the segment states them.
+    pub fn written(&self) -> &[Range<u64>] {
+        &self.written
+    }
+
     /// Offset of the last INDEX block, 0 if none.
     pub fn last_index(&self) -> u64 {
         self.last_index

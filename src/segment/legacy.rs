@@ -52,7 +52,7 @@ impl Segment {
                 last_id: first_id - 1,
                 bytes: 0,
                 marker: ancestry.marker(sequence),
-                latest_ns: None,
+                ..Predecessor::default()
             }),
             ..FileHeader::default()
         };

@@ -8,7 +8,6 @@ mod headers;
 mod holes;
 mod indexing;
 mod inherited;
-mod latest;
 mod legacy;
 mod map;
 mod moved;
@@ -20,6 +19,7 @@ mod scanner;
 mod schemas;
 mod successor;
 mod tail;
+mod times;
 mod unborn;
 
 use std::path::PathBuf;
@@ -41,7 +41,6 @@ pub(crate) use block::Block;
 pub(crate) use durable::durable_end;
 pub(crate) use holes::{first_lost, HOLE, LOST_BEGINNING};
 pub(crate) use inherited::Inherited;
-pub(crate) use latest::latest_time;
 pub(crate) use legacy::Ancestry;
 pub(crate) use map::{Hole, Map, Part};
 pub(crate) use moved::{moved_at, next_moved};
@@ -56,6 +55,7 @@ pub(crate) use successor::successor;
 pub(crate) use tail::{
     behind, block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, next_block, Behind, Moved,
 };
+pub(crate) use times::{earliest_time, latest_time};
 pub(crate) use unborn::{is_left_over, is_unborn, unborn};
 
 /// The ending of every segment's file name.

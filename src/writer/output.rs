@@ -51,6 +51,8 @@ pub(crate) struct Output {
     pub(super) steps: Vec<Step>,
     /// The largest time of all records of the log so far; `None` = not known.
     pub(super) latest: Option<i64>,
+    /// No record of the current segment is earlier; `None` = not known.
+    pub(super) earliest: Option<i64>,
     /// Shows the append stage where the current segment begins.
     pub(super) mark: Arc<Mark>,
     /// The current segment is closed, and its file was removed or replaced.
@@ -121,8 +123,7 @@ impl Output {
                 .map(|(draft, parts)| Block { draft, buffers: buffer.entries(), parts, compressed: None })
                 .collect();
             let count = blocks.len();
-            let latest = drafts.iter().map(Draft::latest).max().unwrap_or(i64::MIN);
-            self.latest = self.latest.map(|before| before.max(latest));
+            drafts.iter().for_each(|draft| self.note_times(draft));
             match self.appender.append(&blocks, &mut self.compressor) {
                 Ok(()) => buffer.wrote(count),
                 Err((done, error)) => {
@@ -225,8 +226,13 @@ impl Output {
         self.append_one(&Block { draft: &draft, buffers: &buffers, parts: &parts, compressed: None })
     }
 
+    fn note_times(&mut self, draft: &Draft) {
+        self.latest = self.latest.map(|before| before.max(draft.latest()));
+        self.earliest = self.earliest.map(|before| before.min(draft.times().0));
+    }
+
     fn append_one(&mut self, block: &Block<'_>) -> Result<()> {
-        self.latest = self.latest.map(|before| before.max(block.draft.latest()));
+        self.note_times(block.draft);
         let appended = self.appender.append(std::slice::from_ref(block), &mut self.compressor);
         appended.map_err(|(_, error): (usize, Error)| error)
     }

@@ -36,7 +36,7 @@ impl Output {
         rules: &Rules,
         types: Arc<Mutex<Types>>,
     ) -> Result<Self> {
-        let Opened { target, appender, types: known, schemas, cut, latest, written, behind, .. } = opened;
+        let Opened { target, appender, types: known, schemas, cut, latest, earliest, written, behind, .. } = opened;
         let (left_as_is, holes, lost_to, lacks_types) =
             (opened.left_as_is, opened.holes, opened.lost_to, opened.lacks_types);
         types.lock().begin(known, schemas);
@@ -63,6 +63,7 @@ impl Output {
             retired: vec![],
             steps: vec![],
             latest,
+            earliest,
             mark,
             is_lost: false,
             behind,
@@ -177,6 +178,7 @@ impl Output {
             }
         };
         let closed = std::mem::replace(&mut self.appender, started);
+        self.earliest = Some(i64::MAX);
         self.announced = None;
         // Only now: a writer that opened the log would look for the file that the segment names as the next.
         if let (Some(outdated), Ok((maker, _))) = (self.outdated.take(), self.target.maker(0)) {
@@ -231,6 +233,7 @@ impl Output {
             bytes: last.original.as_ref().map_or(self.appender.end(), |original| original.bytes),
             marker: last.first_marker(),
             latest_ns: self.latest,
+            disorder_ns: self.earliest.and_then(|earliest| last.disorder_with_ns(earliest)),
         };
         // The header states which ids are lost with segments that it names.
         let first_id = next_id.max(self.lost_to);

@@ -8,6 +8,7 @@ mod damage;
 mod files;
 mod measure;
 mod property;
+mod times;
 
 use std::sync::Arc;
 

@@ -103,7 +103,7 @@ def signed(value):
 WIRE = {"uint64": 0, "uint32": 0, "fixed64": 1, "sfixed64": 1, "string": 2, "bytes": 2, "map": 2}
 
 PREDECESSOR = {1: ("sequence", "uint64"), 2: ("last_id", "uint64"), 3: ("bytes", "uint64"), 4: ("marker", "fixed64"),
-               5: ("latest_ns", "sfixed64")}
+               5: ("latest_ns", "sfixed64"), 6: ("disorder_ns", "fixed64")}
 WRITER = {1: ("library", "string"), 2: ("pid", "uint32"), 3: ("host", "string")}
 HOLE = {1: ("sequence", "uint64"), 2: ("offset", "uint64"), 3: ("bytes", "uint64"), 4: ("first_lost_id", "uint64"),
         5: ("last_lost_id", "uint64")}
@@ -119,7 +119,7 @@ ZERO = {"uint64": 0, "uint32": 0, "fixed64": 0, "sfixed64": 0, "string": "", "by
 def empty_message(spec):
     message = {}
     for name, kind in spec.values():
-        if isinstance(kind, dict) or name == "latest_ns":
+        if isinstance(kind, dict) or name in ("latest_ns", "disorder_ns"):
             message[name] = None
         elif isinstance(kind, list):
             message[name] = []

@@ -59,6 +59,8 @@ pub(crate) struct Known {
     pub created_ns: i64,
     /// The largest time of all records before it; `None` = not known.
     pub latest_ns: Option<i64>,
+    /// How far times have run back before it; `None` = not known.
+    pub disorder_ns: Option<u64>,
     /// Number of the segment before it, if there was one, and the marker of that segment.
     pub predecessor: Option<u64>,
     predecessor_marker: u64,
@@ -538,7 +540,7 @@ impl Slot {
         }
         let lost = header.holes.iter().filter(|hole| hole.is_whole()).cloned();
         let _ = self.lost_segments.set(lost.collect());
-        let latest_ns = header.latest_before_ns();
+        let (latest_ns, disorder_ns) = (header.latest_before_ns(), header.disorder_before_ns());
         let predecessor = header.predecessor.as_ref().map(|before| before.sequence);
         let predecessor_marker = header.predecessor.as_ref().map_or(0, |before| before.marker);
         let (first_id, created_ns) = (header.first_id, header.created_ns);
@@ -550,6 +552,7 @@ impl Slot {
             first_id,
             created_ns,
             latest_ns,
+            disorder_ns,
             predecessor,
             predecessor_marker,
             markers,

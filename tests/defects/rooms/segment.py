@@ -216,7 +216,7 @@ DEFECTS = [
     ),
     defect(
         "the latest time is forgotten when a log is opened again",
-        "src/segment/latest.rs",
+        "src/segment/times.rs",
         "    Some(segment.header.latest_before_ns()?.max(found.indexing.latest()?))\n",
         "    Some(segment.header.latest_before_ns()?.max(found.indexing.latest()?).min(0))\n",
         BY_TIME,

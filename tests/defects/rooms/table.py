@@ -2,6 +2,7 @@
 
 from defect import defect
 
+TIMES = "splits::times::a_range_of_times_is_planned_as_a_whole_however_far_times_run_back"
 SPLITS = "splits::property::the_splits_of_a_plan_show_what_the_filter_selects_each_record_once"
 TOKENS = "lib::table::token::tests::what_is_no_token_is_refused_and_another_version_is_told"
 ORACLE = "table::columns::a_table_has_the_rows_of_a_cursor_in_random_logs_and_filters"
@@ -181,5 +182,47 @@ DEFECTS = [
         "        if left > 0 {",
         "        if left > u64::MAX - 1 {",
         "splits::damage::a_torn_end_is_no_error_of_the_split_that_reads_up_to_it",
+    ),
+    defect(
+        "how far times run back within a log is not carried on",
+        "src/format/declaration.rs",
+        "        Some(self.disorder_before_ns()?.max(here))",
+        "        self.disorder_before_ns().map(|_| here)",
+        TIMES,
+    ),
+    defect(
+        "what INDEX blocks state of early times is forgotten when a log is opened again",
+        "src/segment/times.rs",
+        "        earliest = earliest.min(header.min_time);",
+        "        earliest = earliest.max(header.min_time);",
+        "splits::times::a_late_record_is_planned_whatever_became_of_its_segment_before_the_next_one",
+    ),
+    defect(
+        "a plan of times relies on times that never run back",
+        "src/reader/stretches.rs",
+        "to.checked_add_unsigned(disorder_ns)",
+        "to.checked_add_unsigned(disorder_ns.min(0))",
+        TIMES,
+    ),
+    defect(
+        "a plan of times asks every segment behind them",
+        "src/reader/stretches.rs",
+        "self.selection.end_time().filter(|_| self.drops)",
+        "self.selection.end_time().filter(|_| false)",
+        "splits::times::a_range_of_times_opens_the_segments_of_its_bisection_and_those_that_can_have_such_times",
+    ),
+    defect(
+        "the early times of a segment count for the next one too",
+        "src/writer/succession.rs",
+        "        self.earliest = Some(i64::MAX);\n",
+        "",
+        "splits::times::a_range_of_times_opens_the_segments_of_its_bisection_and_those_that_can_have_such_times",
+    ),
+    defect(
+        "records that are lost behind the last one that is left are in no split",
+        "src/reader/stretches.rs",
+        "            if let Some((_, last)) = loss.ids.filter(|_| loss.path == path) {",
+        "            if let Some((_, last)) = loss.ids.filter(|_| false && loss.path == path) {",
+        "splits::damage::what_is_lost_at_the_very_end_is_reported_by_a_split",
     ),
 ]

@@ -331,8 +331,8 @@ DEFECTS = [
     defect(
         "the latest time is that of events alone",
         "src/writer/output.rs",
-        "            self.latest = self.latest.map(|before| before.max(latest));",
-        "            let _ = latest;",
+        "        self.latest = self.latest.map(|before| before.max(draft.latest()));",
+        "        let _ = draft.latest();",
         BY_TIME,
     ),
     defect(
