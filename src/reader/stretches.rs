@@ -234,7 +234,6 @@ impl Looking<'_> {
                 (self.before, self.is_broken_off) = (None, false);
                 continue;
             }
-            let is_past = at > from && self.is_past(at);
             if let Some(file) = self.snapshot.unreadable_before(at) {
                 found.push(Piece::Broken(file.log().to_owned(), file.number()));
                 self.is_broken_off = true;
@@ -244,7 +243,7 @@ impl Looking<'_> {
                 Some(None) => (),
                 None => return Ok(false),
             }
-            if is_past {
+            if at > from && self.is_past(at) {
                 // It shows whether the wanted ids in front of it are missing.
                 break;
             }
@@ -331,8 +330,10 @@ impl Looking<'_> {
 
     /// Whether everything from this segment on is past the wanted ids.
     fn is_past(&self, at: usize) -> bool {
-        let known = self.snapshot.slots[at].known();
-        known.is_some_and(|known| known.first_id > self.selection.last_event_id())
+        let slot = &self.snapshot.slots[at];
+        let first_id = slot.known().map(|known| known.first_id);
+        let summed = || self.reader.summary_in(slot).filter(|_| self.drops).map(|summary| summary.header.first_id);
+        first_id.or_else(summed).is_some_and(|first_id| first_id > self.selection.last_event_id())
     }
 
     /// The piece of segment number `at`, if there is something in it; `None` when it was removed.

@@ -216,7 +216,20 @@ pub(crate) fn logs_of(there: &Snapshot, only: Option<&str>) -> Vec<Ours> {
 
 /// As [`logs_of`], by names when there are many.
 pub(crate) fn logs_in(directory: &Arc<dyn Directory>, only: Option<&str>) -> Result<Vec<Ours>> {
-    Ok(logs_of(&survey::look(directory, list(&**directory)?, false)?, only))
+    /// Each time all files got other names between their list and their opening.
+    const TRIES: usize = 100;
+    let mut names = list(&**directory)?;
+    for _ in 0..TRIES {
+        let logs = logs_of(&survey::look(directory, names.clone(), false)?, only);
+        if !logs.is_empty() {
+            return Ok(logs);
+        }
+        let before = std::mem::replace(&mut names, list(&**directory)?);
+        if names == before {
+            break;
+        }
+    }
+    Ok(vec![])
 }
 
 /// Whether a time is longer ago than `age`; one in the future, as a clock that was set back leaves it, is not.

@@ -94,6 +94,12 @@ impl Here {
             || self.segments.windows(2).any(is_gap)
     }
 
+    /// Whether it has the same files.
+    fn has_files_of(&self, other: &Here) -> bool {
+        let names = |here: &Here| here.segments.iter().map(|local| local.name.clone()).collect::<Vec<_>>();
+        names(self) == names(other) && self.unusable == other.unusable && self.lost_behind == other.lost_behind
+    }
+
     /// Number of the newest; 0 when there is none.
     pub fn newest(&self) -> u64 {
         self.segments.last().map_or(0, |last| last.sequence)
@@ -163,13 +169,22 @@ impl Files {
 
     /// The current files.
     pub fn look(&mut self, directory: &Arc<dyn Directory>) -> Result<Here> {
-        let here = self.look_once(directory)?;
-        // A list of a directory to which files are added meanwhile may contain a new file and lack an older one; and a
-        // file that was read before it was begun may have a successor by now.
-        match here.lacks_some() {
-            true => self.look_once(directory),
-            false => Ok(here),
+        /// Each time another file was compressed, removed or begun meanwhile.
+        const TRIES: usize = 100;
+        let mut here = self.look_once(directory)?;
+        for _ in 0..TRIES {
+            if !here.lacks_some() {
+                break;
+            }
+            // A list of a directory to which files are added meanwhile may contain a new file and lack an older one; a
+            // file that was listed may be gone when it is opened; and one that was read before it was begun may have a
+            // successor by now. What is lacking twice is not there.
+            let before = std::mem::replace(&mut here, self.look_once(directory)?);
+            if here.has_files_of(&before) {
+                break;
+            }
         }
+        Ok(here)
     }
 
     fn look_once(&mut self, directory: &Arc<dyn Directory>) -> Result<Here> {

@@ -143,7 +143,11 @@ impl Shipper {
             }
             let damage = match known.is_some_and(|known| known.accepted) {
                 true => None,
-                false => self.damage_of(&here, segment, monitor)?,
+                false => match self.damage_of(&here, segment, monitor) {
+                    // It is compressed or removed just now.
+                    Err(failure) if failure.error.kind() == Kind::NotFound => None,
+                    damage => damage?,
+                },
             };
             match damage {
                 Some(damage) => self.hold_back(work, segment, damage, monitor)?,
@@ -264,8 +268,10 @@ impl Shipper {
         let is_there =
             work.there.get(&segment.name).is_some_and(|there| there.iter().any(|(name, _)| *name == segment.name));
         if self.options.compress.is_some() && is_plain(segment) && !is_accepted && !is_there {
-            if let Some(damage) = self.damage_of(here, segment, monitor)? {
-                return self.hold_back_or_pass_over(work, segment, damage, monitor);
+            match self.damage_of(here, segment, monitor) {
+                Ok(None) => (),
+                Ok(Some(damage)) => return self.hold_back_or_pass_over(work, segment, damage, monitor),
+                Err(failure) => return unless_gone(failure),
             }
             match self.compress(work, segment) {
                 Ok(false) => (),
@@ -298,9 +304,13 @@ impl Shipper {
         if is_stopped {
             return Err(stopped());
         }
-        let Summed { file, sums, damage } = match ahead {
-            Some(read) => read.map_err(failed_here)?,
-            None => self.read(file, segment, here.behind(segment), monitor)?,
+        let read = match ahead {
+            Some(read) => read.map_err(failed_here),
+            None => self.read(file, segment, here.behind(segment), monitor),
+        };
+        let Summed { file, sums, damage } = match read {
+            Ok(summed) => summed,
+            Err(failure) => return unless_gone(failure),
         };
         if let Some(damage) = damage.clone().filter(|_| !is_accepted) {
             return self.hold_back_or_pass_over(work, segment, damage, monitor);
@@ -407,6 +417,14 @@ impl Shipper {
 
     pub(super) fn now(&self) -> i64 {
         self.options.clock.now_ns()
+    }
+}
+
+/// A segment whose file, or that of the one behind it, was compressed or removed while it was read is looked for again.
+fn unless_gone(failure: Failure) -> Answer<Outcome> {
+    match failure.error.kind() {
+        Kind::NotFound => Ok(Outcome::Changed),
+        _ => Err(failure),
     }
 }
 

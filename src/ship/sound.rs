@@ -1,6 +1,6 @@
 //! Whether a segment is whole, before it is sent: a store that keeps files for years should not contain damaged ones.
 
-use std::io::Result as IoResult;
+use std::io::{ErrorKind, Result as IoResult};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ pub(super) enum Behind {
     Unknown,
 }
 
-/// Reads all of a segment. Returns the first damage with its place; `None` when each byte is what was written.
+/// Reads all of a segment. Returns the first damage with its place; `None` when each byte is what was written. Fails with
+/// [`Kind::NotFound`] when the file, or that of the segment behind it, is not there any more: it may have another name now.
 pub(super) fn damage_of(
     directory: &Arc<dyn Directory>,
     name: &str,
@@ -49,6 +50,7 @@ pub(super) fn damage_of(
     let read = read(Arc::new(pair), options, &path, stop);
     let losses = std::mem::take(&mut *losses.lock());
     // Damage in the next segment is found when its turn comes.
+    let next_name = next;
     let next = next.map(|next| directory.path_of(next));
     let concerns = |loss: &&Loss| match loss.kind {
         _ if next.as_ref() == Some(&loss.path) => false,
@@ -59,6 +61,13 @@ pub(super) fn damage_of(
         kind => is_damage(kind),
     };
     let damaged: Vec<&Loss> = losses.iter().filter(concerns).collect();
+    if let Some((name, path)) = next_name.zip(next.as_ref()).filter(|_| !damaged.is_empty() || read.is_err()) {
+        // Without it, this segment seems to be the end of a log that goes on.
+        if directory.facts(name).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+            let reason = "the file of the next segment was compressed or removed meanwhile: try again";
+            return Err(Error::new(Kind::NotFound, reason).at(path));
+        }
+    }
     match (&damaged[..], read) {
         ([first, more @ ..], Ok(_)) => Ok(Some(first_damage(first, more))),
         (_, Err(error)) if error.kind() == Kind::Corrupt => Ok(Some(error)),

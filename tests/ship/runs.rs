@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::interposed::Interposed;
 use crate::shipping::*;
+use binlog::compression::{compress, CompressOptions};
 use binlog::io::clock::Clock;
 use binlog::io::{Directory, Fault, MemoryDirectory, Operation};
 use binlog::rolling::{prune, Retention};
@@ -14,7 +16,7 @@ use binlog::shipping::{Problem, ShipMonitor, ShipOptions, ShipState, Shipped, Sh
 use binlog::store::{
     Again, Answer, Failure, Listed, MemoryStore, Request, Stat, Store, StoreFault, StoreOptions, Stored, Upload,
 };
-use binlog::{Error, Kind, Location, Reader, ReaderOptions, Writer};
+use binlog::{Codec, Error, Kind, Location, Reader, ReaderOptions, Writer};
 use parking_lot::Mutex;
 
 #[test]
@@ -1025,10 +1027,8 @@ struct Compressing(Arc<dyn Directory>);
 impl ShipMonitor for Compressing {
     fn uploaded(&self, segment: &binlog::shipping::Shipped) {
         if segment.sequence == 1 {
-            let codec = codecs().unwrap_or(binlog::Codec::None);
-            let options =
-                binlog::compression::CompressOptions { codec, ..binlog::compression::CompressOptions::default() };
-            binlog::compression::compress(Location::File(self.0.clone(), name(2).clone()), &options).unwrap();
+            let options = CompressOptions { codec: codecs().unwrap_or(Codec::None), ..Default::default() };
+            compress(Location::File(self.0.clone(), name(2).clone()), &options).unwrap();
         }
     }
 }
@@ -1059,9 +1059,50 @@ fn several_threads_ship_the_same_in_the_same_order_whatever_fails_or_changes_mea
     }
 }
 
+/// Notes what failed.
+#[derive(Default)]
+struct Noting(Mutex<Vec<String>>);
+
+impl ShipMonitor for Noting {
+    fn failed(&self, error: &Error, _: Option<Duration>) {
+        self.0.lock().push(error.to_string());
+    }
+}
+
+#[test]
+fn a_log_that_is_compressed_while_it_is_shipped_is_not_damaged_at_whatever_moment() {
+    for threads in [1, 2] {
+        for moment in 0.. {
+            let (_, directory) = memory();
+            write(&directory, 5);
+            let calls = Arc::new(AtomicU64::new(0));
+            let (counted, log) = (calls.clone(), directory.clone());
+            let mut interposed = Interposed::around(directory.clone());
+            interposed.on_call = Some(Arc::new(move || {
+                if counted.fetch_add(1, Ordering::Relaxed) == moment {
+                    let options = CompressOptions { codec: codecs().unwrap_or(Codec::None), ..Default::default() };
+                    compress(log.clone(), &options).unwrap();
+                }
+            }));
+            let store = MemoryStore::new();
+            let interposed: Arc<dyn Directory> = Arc::new(interposed);
+            let shipper = open_with(&interposed, &store, ShipOptions { threads, ..options() }).unwrap();
+            let monitor = Noting::default();
+            let context = format!("threads {threads} moment {moment}");
+            let report = shipper.run_once(&monitor).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_eq!(*monitor.0.lock(), Vec::<String>::new(), "{context}");
+            assert_eq!(report.uploaded.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5], "{context}");
+            if calls.load(Ordering::Relaxed) <= moment {
+                assert!(moment > 30, "{context}");
+                break;
+            }
+        }
+    }
+}
+
 /// A codec that this build has.
-pub fn codecs() -> Option<binlog::Codec> {
-    [binlog::Codec::Zstd, binlog::Codec::Lz4].into_iter().find(|codec| codec.is_available())
+pub fn codecs() -> Option<Codec> {
+    [Codec::Zstd, Codec::Lz4].into_iter().find(|codec| codec.is_available())
 }
 
 /// A store that can only confirm that it has taken an object.

@@ -1,4 +1,4 @@
-//! Plans of a range of times in logs of many segments, whose times may run back.
+//! Plans of a range of times or of ids in logs of many segments. Times may run back.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -186,5 +186,24 @@ fn a_late_record_is_planned_whatever_became_of_its_segment_before_the_next_one()
             let opened = opened_by_plan(&log.directory, &of_times(32_000 * STEP, 32_001 * STEP));
             assert!(opened < 80, "{opened} of 201 are opened: late {late} {what}");
         }
+    }
+}
+
+#[test]
+fn a_range_of_ids_is_planned_by_the_segments_of_its_bisection_and_its_own() {
+    let log = a_log(600, (0, 1), &mut Dice(4));
+    log.writer().flush().unwrap();
+    let last = log.rows.len() as u64;
+    for (from, to) in [(1, 1), (1, 10), (5, 5), (last / 2, last / 2), (last / 2, last / 2 + 9), (last - 3, last)] {
+        let filter = Filter { from_id: Some(from), to_id: Some(to), ..Filter::default() };
+        for mode in [ReaderMode::Prefix, ReaderMode::Strict, ReaderMode::Salvage] {
+            let splits = plan(&log.directory, mode, &filter, 64 << 20);
+            let context = format!("{from} to {to} {mode:?} {splits:#?}");
+            assert_eq!(splits.len(), 1, "{context}");
+            check(&splits, &context);
+            assert_rows(&shown(&log.directory, &splits, &filter), &shown_of(&log.rows, &filter), &context);
+        }
+        let opened = opened_by_plan(&log.directory, &filter);
+        assert!(opened <= FEW, "{opened} files for {from} to {to}");
     }
 }
