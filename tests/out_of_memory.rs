@@ -586,7 +586,7 @@ fn what_a_log_contains_is_told_when_there_is_memory<T: PartialEq>(
 ) {
     let open = || Reader::open(log, ReaderOptions::default()).unwrap();
     let expected = ask(&open()).unwrap();
-    sweep_some(what, 8, |armed, comes_back| {
+    sweep(what, |armed, comes_back| {
         let reader = armed.pause(open);
         let told = ask(&reader);
         let refused = is_refused(&told);
