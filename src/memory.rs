@@ -1,6 +1,10 @@
 //! Allocations whose size a file, a caller or another machine determines: if the system refuses one, that is an error,
 //! and never ends the process. Small allocations of a fixed size are made as usual in Rust, and end it.
+//!
+//! A list asks for its room before it grows, and is sorted by an unstable sort, which needs no memory. A map or a set of
+//! what there may be any number of, such as named types, is a B-tree: it grows by small nodes, and so is never refused.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::error::{Error, Kind};
@@ -77,6 +81,39 @@ pub(crate) fn push<T>(vec: &mut Vec<T>, value: T) -> Result<(), NoMemory> {
     }
     vec.push(value);
     Ok(())
+}
+
+/// Adds the items of an iterator, up to the first for which there is no memory.
+pub(crate) fn append<T>(vec: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Result<(), NoMemory> {
+    items.into_iter().try_for_each(|item| push(vec, item))
+}
+
+/// A list of the items of an iterator.
+pub(crate) fn list<T>(items: impl IntoIterator<Item = T>) -> Result<Vec<T>, NoMemory> {
+    let mut all = vec![];
+    append(&mut all, items)?;
+    Ok(all)
+}
+
+/// A copy of the items.
+pub(crate) fn copied<T: Clone>(items: &[T]) -> Result<Vec<T>, NoMemory> {
+    let mut made = with_room(items.len())?;
+    made.extend_from_slice(items);
+    Ok(made)
+}
+
+/// A set of the items of an iterator. [`Iterator::collect`] would first make a list of them.
+pub(crate) fn set<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    let mut all = BTreeSet::new();
+    all.extend(items);
+    all
+}
+
+/// A map of the items of an iterator, as [`set`]. Of those with the same key the last one counts.
+pub(crate) fn map<K: Ord, V>(items: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut all = BTreeMap::new();
+    all.extend(items);
+    all
 }
 
 /// Adds bytes.

@@ -5,11 +5,15 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use binlog::columns::{Column, TableOptions};
 use binlog::compression::{compress, decompress, pack, CompressOptions, Whole};
-use binlog::recovery::{recover, recover_in_place};
-use binlog::{Codec, Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, Writer, WriterOptions};
+use binlog::recovery::{rebuild_index, recover, recover_in_place};
+use binlog::splits::PlanOptions;
+use binlog::{
+    Codec, Filter, Kind, MetadataBuf, NewRecord, Reader, ReaderMode, ReaderOptions, TypeOptions, Writer, WriterOptions,
+};
 
 /// Allocations from this size on can be refused. Smaller ones are of a fixed size, or belong to more records than there
 /// are here.
@@ -88,13 +92,18 @@ fn arm(from: usize, to: usize) -> Armed {
 
 /// Runs `scenario` with nothing refused, then with each of its allocations refused, alone or with all that follow. The
 /// scenario is called with whether memory comes back, and returns whether it met a refusal.
-fn sweep(what: &str, mut scenario: impl FnMut(&Armed, bool) -> bool) {
+fn sweep(what: &str, scenario: impl FnMut(&Armed, bool) -> bool) {
+    sweep_some(what, usize::MAX, scenario);
+}
+
+/// As [`sweep`], with about `most` of the allocations, which are spread evenly.
+fn sweep_some(what: &str, most: usize, mut scenario: impl FnMut(&Armed, bool) -> bool) {
     let met = scenario(&arm(usize::MAX, usize::MAX), true);
     IS_ARMED.store(false, Ordering::Relaxed);
     let asked = ASKED.load(Ordering::Relaxed);
     assert!(!met, "{what}");
     let mut refusals = 0;
-    for number in 0..asked {
+    for number in (0..asked).step_by(asked.div_ceil(most).max(1)) {
         refusals += usize::from(scenario(&arm(number, number + 1), true));
         // Not of each, which would take twice the time.
         if number % 3 == 0 {
@@ -365,11 +374,12 @@ fn segments(path: &Path) -> Vec<PathBuf> {
 /// `work` on a copy of the log. When it is refused, it is called again with memory; the log must hold `expected` then.
 fn upkeep_is_done_when_there_is_memory(
     what: &str,
+    most: usize,
     log: &Path,
     expected: &[usize],
     mut work: impl FnMut(&Path) -> Result<(), binlog::Error>,
 ) {
-    sweep(what, |armed, _| {
+    sweep_some(what, most, |armed, _| {
         let copy = armed.pause(|| copy_of(log));
         let done = work(copy.path());
         let refused = is_refused(&done);
@@ -383,14 +393,60 @@ fn upkeep_is_done_when_there_is_memory(
     });
 }
 
-#[test]
-fn no_allocation_that_is_refused_ends_the_process_or_costs_a_record() {
+/// Recovers a damaged log, elsewhere and in place; `rest` are the lengths of the payloads that are left.
+fn what_is_left_is_saved_when_there_is_memory(what: &str, most: usize, damaged: &Path, rest: &[usize]) {
+    sweep_some(&format!("recovering{what}"), most, |armed, _| {
+        let target = armed.pause(|| tempfile::tempdir().unwrap());
+        let done = recover(damaged, target.path().join("a"), ReaderOptions::default());
+        let refused = is_refused(&done);
+        armed.pause(|| {
+            if refused {
+                recover(damaged, target.path().join("b"), ReaderOptions::default()).unwrap();
+            }
+            assert!(saved(&target.path().join(if refused { "b" } else { "a" })) == rest);
+        });
+        refused
+    });
+    sweep_some(&format!("recovering in place{what}"), most, |armed, _| {
+        let copy = armed.pause(|| copy_of(damaged));
+        let done = recover_in_place(copy.path(), ReaderOptions::default());
+        let refused = is_refused(&done);
+        armed.pause(|| {
+            if refused {
+                recover_in_place(copy.path(), ReaderOptions::default()).unwrap();
+            }
+            assert!(saved(copy.path()) == rest);
+        });
+        refused
+    });
+}
+
+/// The lengths of the payloads of a log in which ids may be missing.
+fn saved(log: &Path) -> Vec<usize> {
+    let mut cursor = Reader::open(log, ReaderOptions::default()).unwrap().cursor(&Filter::default()).unwrap();
+    let mut lengths = vec![];
+    while let Some(record) = cursor.next().unwrap() {
+        lengths.push(record.payload.len());
+    }
+    lengths
+}
+
+/// The refusals are those of the whole process: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Reporting a failure takes memory itself.
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |what| {
         IS_ARMED.store(false, Ordering::Relaxed);
         print(what);
     }));
+    alone
+}
+
+#[test]
+fn no_allocation_that_is_refused_ends_the_process_or_costs_a_record() {
+    let _alone = alone();
     for (codec, background) in [(Codec::None, false), (Codec::Lz4, false), (Codec::Zstd, true)] {
         appends_are_refused_before_anything_is_taken(codec, background);
     }
@@ -415,12 +471,14 @@ fn no_allocation_that_is_refused_ends_the_process_or_costs_a_record() {
     let options = CompressOptions { codec: Codec::Zstd, block_bytes: 1 << 20, ..CompressOptions::default() };
     let compressed = copy_of(&log);
     compress(compressed.path(), &options).unwrap();
-    upkeep_is_done_when_there_is_memory("compressing", &log, &expected, |log| compress(log, &options).map(drop));
-    upkeep_is_done_when_there_is_memory("decompressing", compressed.path(), &expected, |log| {
+    upkeep_is_done_when_there_is_memory("compressing", 20, &log, &expected, |log| compress(log, &options).map(drop));
+    upkeep_is_done_when_there_is_memory("decompressing", 20, compressed.path(), &expected, |log| {
         decompress(log, &CompressOptions::default()).map(drop)
     });
     let packed = CompressOptions { keep_source: false, ..CompressOptions::default() };
-    upkeep_is_done_when_there_is_memory("packing", &log, &expected, |log| pack(log, Whole::Zstd, &packed).map(drop));
+    upkeep_is_done_when_there_is_memory("packing", 20, &log, &expected, |log| {
+        pack(log, Whole::Zstd, &packed).map(drop)
+    });
     let whole = copy_of(&log);
     pack(whole.path(), Whole::Gzip, &packed).unwrap();
     let ways = &["all", "by name"];
@@ -434,34 +492,175 @@ fn no_allocation_that_is_refused_ends_the_process_or_costs_a_record() {
     std::fs::write(file, &bytes).unwrap();
     let mut rest = expected;
     rest.remove(1);
-    let saved = |target: &Path| {
-        let filter = Filter::default();
-        let (seen, _) = shown(&arm(usize::MAX, usize::MAX), target, &ReaderOptions::default(), &filter);
-        IS_ARMED.store(false, Ordering::Relaxed);
-        seen.into_iter().map(|(_, len)| len as usize).collect::<Vec<_>>()
+    what_is_left_is_saved_when_there_is_memory("", 7, damaged.path(), &rest);
+}
+
+/// So many types that each list of them is large.
+const TYPES: usize = 2_000;
+/// The length of the block with which a closed segment ends.
+const TRAILER: usize = 104;
+
+fn name_of(number: usize) -> String {
+    format!("named {number}")
+}
+
+/// A log of three segments, each with many named types, one of which has a schema. Each type has a record in the first
+/// and in the last. Behind those of the first is a large record of the type that is named 1.
+fn a_log_of_many_types(path: &Path) {
+    let writer = Writer::open(path, WriterOptions::default()).unwrap();
+    let options = TypeOptions { name: "with a schema", encoding: "avro", schema: b"\"int\"", ..TypeOptions::default() };
+    let first = writer.type_of(&options).unwrap();
+    let append_all = || {
+        for number in 0..TYPES {
+            let named = writer.type_id(&name_of(number), "text/plain").unwrap();
+            let record = NewRecord { type_id: named, time: Some(5), payload: b"x", ..NewRecord::default() };
+            assert_eq!((named, writer.append_record(&record).is_ok()), (first + 1 + number as u32, true));
+        }
     };
-    sweep("recovering", |armed, _| {
-        let target = armed.pause(|| tempfile::tempdir().unwrap());
-        let done = recover(damaged.path(), target.path().join("a"), ReaderOptions::default());
-        let refused = is_refused(&done);
-        armed.pause(|| {
-            if refused {
-                recover(damaged.path(), target.path().join("b"), ReaderOptions::default()).unwrap();
+    append_all();
+    writer.flush().unwrap();
+    writer.append(first + 2, &noise(200_000, 7)).unwrap();
+    writer.roll().unwrap();
+    writer.append(first, b"in the middle").unwrap();
+    writer.roll().unwrap();
+    append_all();
+    writer.close().unwrap();
+}
+
+/// A type has one number, whatever was refused while it was named, and while the log was closed and opened anew.
+fn each_type_gets_one_number(log: &Path) {
+    const NEW: usize = 30;
+    let numbers = |reader: &Reader| {
+        let types = reader.types().unwrap();
+        types.iter().map(|info| (info.name.clone(), info.number)).collect::<Vec<_>>()
+    };
+    let before = numbers(&Reader::open(log, ReaderOptions::default()).unwrap());
+    let expected = lengths(log).len();
+    sweep_some("naming types", 13, |armed, comes_back| {
+        let copy = armed.pause(|| copy_of(log));
+        let mut refused = false;
+        let mut named = vec![];
+        for round in 0..2 {
+            let opened = Writer::open(copy.path(), WriterOptions::default());
+            refused |= is_refused(&opened);
+            let open_again = || Writer::open(copy.path(), WriterOptions::default()).unwrap();
+            let writer = opened.unwrap_or_else(|_| armed.pause(open_again));
+            // A new list grows once more behind the first one of them.
+            for number in TYPES + round * NEW..TYPES + (round + 1) * NEW {
+                let name = name_of(number);
+                let mut done = writer.type_id(&name, "");
+                refused |= is_refused(&done);
+                if done.is_err() {
+                    done = match comes_back {
+                        true => writer.type_id(&name, ""),
+                        false => armed.pause(|| writer.type_id(&name, "")),
+                    };
+                }
+                armed.pause(|| {
+                    let number = done.unwrap();
+                    writer.append(number, b"new").unwrap();
+                    named.push((name, number));
+                });
             }
-            assert!(saved(&target.path().join(if refused { "b" } else { "a" })) == rest);
+            refused |= is_refused(&writer.roll());
+            let known = writer.type_id(&name_of(7), "");
+            refused |= is_refused(&known);
+            armed.pause(|| assert_eq!(known.unwrap_or(before[8].1), before[8].1));
+            armed.pause(|| writer.sync().unwrap());
+            refused |= is_refused(&writer.close());
+        }
+        armed.pause(|| {
+            let types = numbers(&Reader::open(copy.path(), ReaderOptions::default()).unwrap());
+            assert!(types == [&before[..], &named[..]].concat(), "{} types", types.len());
+            assert_eq!(lengths(copy.path()).len(), expected + 2 * NEW);
         });
         refused
     });
-    sweep("recovering in place", |armed, _| {
-        let copy = armed.pause(|| copy_of(damaged.path()));
-        let done = recover_in_place(copy.path(), ReaderOptions::default());
-        let refused = is_refused(&done);
-        armed.pause(|| {
-            if refused {
-                recover_in_place(copy.path(), ReaderOptions::default()).unwrap();
-            }
-            assert!(saved(copy.path()) == rest);
-        });
+}
+
+/// What a reader says of a log; where it is refused, the same call is made again with memory.
+fn what_a_log_contains_is_told_when_there_is_memory<T: PartialEq>(
+    what: &str,
+    log: &Path,
+    ask: impl Fn(&Reader) -> Result<T, binlog::Error>,
+) {
+    let open = || Reader::open(log, ReaderOptions::default()).unwrap();
+    let expected = ask(&open()).unwrap();
+    sweep(what, |armed, comes_back| {
+        let reader = armed.pause(open);
+        let told = ask(&reader);
+        let refused = is_refused(&told);
+        let told = told.or_else(|_| if comes_back { ask(&reader) } else { armed.pause(|| ask(&reader)) });
+        armed.pause(|| assert!(told.unwrap() == expected, "{what}"));
         refused
     });
+}
+
+/// Changes the file where these bytes are for the first and for the last time.
+fn damage(file: &Path, bytes: &[u8]) {
+    let mut all = std::fs::read(file).unwrap();
+    let is_there = |here: &[u8]| here == bytes;
+    let places = [all.windows(bytes.len()).position(is_there), all.windows(bytes.len()).rposition(is_there)];
+    places.into_iter().flatten().for_each(|at| all[at] = !bytes[0]);
+    std::fs::write(file, all).unwrap();
+}
+
+/// A file of the Python binary logger with a record of each of these classes.
+fn a_map_logger_file(classes: usize) -> Vec<u8> {
+    let mut bytes = b"MapLogger_v1.0".to_vec();
+    for number in 0..classes {
+        let name = format!("{:100}", name_of(number));
+        for part in [name.as_bytes(), b"payload"] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn no_list_of_named_types_that_is_refused_ends_the_process_or_costs_a_record_or_a_number() {
+    let _alone = alone();
+    let home = tempfile::tempdir().unwrap();
+    let log = home.path().join("many types");
+    a_log_of_many_types(&log);
+    each_type_gets_one_number(&log);
+    let ways = &["all", "events too", "by name", "newest first"];
+    reading_continues_where_it_was_refused("many types", &log, ReaderMode::Prefix, ways);
+    what_a_log_contains_is_told_when_there_is_memory("types", &log, Reader::types);
+    what_a_log_contains_is_told_when_there_is_memory("counts", &log, Reader::counts);
+    what_a_log_contains_is_told_when_there_is_memory("contents", &log, |reader| {
+        Ok(reader.contents(&mut |_, _| ())?.types)
+    });
+    let by_name = Filter { type_names: vec![name_of(1)], ..Filter::default() };
+    what_a_log_contains_is_told_when_there_is_memory("a plan", &log, |reader| {
+        Ok(reader.plan(&by_name, &PlanOptions::default())?.splits().len())
+    });
+    a_table_has_no_row_behind_a_refusal("many types", &log);
+    let expected = lengths(&log);
+    upkeep_is_done_when_there_is_memory("compressing many types", 10, &log, &expected, |log| {
+        compress(log, &CompressOptions { codec: Codec::Lz4, ..CompressOptions::default() }).map(drop)
+    });
+    let unfinished = copy_of(&log);
+    let last = segments(unfinished.path()).pop().unwrap();
+    let bytes = std::fs::read(&last).unwrap();
+    std::fs::write(&last, &bytes[..bytes.len() - TRAILER]).unwrap();
+    upkeep_is_done_when_there_is_memory("an index of many types", 7, unfinished.path(), &expected, |log| {
+        rebuild_index(log).map(drop)
+    });
+
+    // A page of the large record is lost.
+    let damaged = copy_of(&log);
+    damage(&segments(damaged.path())[0], &noise(100_000, 7)[90_000..90_016]);
+    let mut rest = expected;
+    rest.remove(TYPES);
+    what_is_left_is_saved_when_there_is_memory(" many types", 5, damaged.path(), &rest);
+    // The first types are lost, with their records, and with the index, which repeats their names: the next segment
+    // knows of which type the large record is.
+    let nameless = copy_of(&log);
+    damage(&segments(nameless.path())[0], name_of(1).as_bytes());
+    reading_continues_where_it_was_refused("salvaging many types", nameless.path(), ReaderMode::Salvage, &["by name"]);
+    let old = home.path().join("old.events");
+    std::fs::write(&old, a_map_logger_file(TYPES)).unwrap();
+    reading_continues_where_it_was_refused("an older library's many types", &old, ReaderMode::Prefix, &["events too"]);
 }

@@ -76,10 +76,11 @@ pub(super) fn each_group(
         let mut failed = None;
         blocks.each(&header, |entry, _| {
             if entry.type_id == event::TYPE {
-                names.extend(NamedType::from_event(Metadata::from_bytes(entry.metadata)));
+                let named = NamedType::from_event(Metadata::from_bytes(entry.metadata));
+                memory::append(names, named).unwrap_or_else(|refused| failed = Some(refused.into()));
             }
             let pairs = if entry.metadata.is_empty() { Ok(0) } else { metadata::check(entry.metadata) };
-            let pairs = pairs.map_err(|reason| failed = Some(reason)).unwrap_or(0);
+            let pairs = pairs.map_err(|reason| failed = Some(Error::corrupt(reason))).unwrap_or(0);
             let new = NewEntry {
                 type_id: entry.type_id,
                 time: entry.time,
@@ -88,8 +89,8 @@ pub(super) fn each_group(
             };
             draft.push(&new, buffers);
         })?;
-        if let Some(reason) = failed {
-            return Err(Error::corrupt(reason));
+        if let Some(error) = failed {
+            return Err(error);
         }
         into.end = blocks.mark();
         if let Some(mut full) = group.take_if(|group| group.len() >= target) {

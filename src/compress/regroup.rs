@@ -10,6 +10,7 @@ use super::group::{each_group, Group};
 use super::progress::Progress;
 use crate::error::{Error, Result};
 use crate::format::codec::{Codec, Compressor};
+use crate::memory;
 use crate::record::NamedType;
 use crate::segment::{Appender, Block, Segment};
 
@@ -123,15 +124,16 @@ impl Output<'_, '_> {
         Ok(())
     }
 
-    fn append(&mut self, group: Group) -> Result<()> {
+    fn append(&mut self, mut group: Group) -> Result<()> {
         if self.appender.index_is_due(INDEX_BYTES) {
             self.appender.write_index(&self.names)?;
         }
-        let Group { draft, buffers, payload, shorter, names, end, .. } = &group;
+        memory::reserve(&mut self.names, group.names.len())?;
+        let Group { draft, buffers, payload, shorter, end, .. } = &group;
         let block = Block { draft, buffers, parts: &[payload], compressed: Some(shorter) };
         self.appender.append(&[block], &mut self.crew.tools.compressor).map_err(|(_, error)| error)?;
-        self.names.extend(names.iter().cloned());
         let until = Mark { offset: self.appender.end(), ..*end };
+        self.names.append(&mut group.names);
         let from = std::mem::replace(&mut self.last, until);
         self.crew.give(Task::Compare { from, until }, group);
         Ok(())

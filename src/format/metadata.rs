@@ -2,6 +2,7 @@
 //! the number of a record's pairs comes before them; in memory and in the C interface there is no number.
 
 use super::{limits, varint, Malformed};
+use crate::memory::{self, NoMemory};
 
 /// Appends one pair.
 pub fn put(out: &mut Vec<u8>, key: &str, value: &str) {
@@ -180,6 +181,11 @@ impl MetadataBuf {
     /// Adds a pair. A key may occur more than once.
     pub fn push(&mut self, key: &str, value: &str) {
         put(&mut self.pairs, key, value);
+    }
+
+    /// Reserves room for so many bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), NoMemory> {
+        memory::reserve(&mut self.pairs, bytes)
     }
 
     /// Forgets all pairs and keeps the memory.

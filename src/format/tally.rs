@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::memory;
+
 /// A block with more types than this is not counted: in the index it may hold any type.
 pub const MOST_TYPES: usize = 255;
 /// Records of a type whose places are kept. The index may contain the places if a block has no more of them.
@@ -114,7 +116,8 @@ impl Tallies {
         }
         let slot = &mut self.slots[usize::from(number)];
         if slot.count == 0 {
-            if counted.range.len() == MOST_TYPES {
+            // Without memory for a list of them, they are not counted either.
+            if counted.range.len() == MOST_TYPES || memory::reserve(&mut self.all, 1).is_err() {
                 counted.overflown = true;
                 return;
             }

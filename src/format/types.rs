@@ -64,7 +64,7 @@ pub fn is_event(type_id: u32) -> bool {
 }
 
 /// A named type.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct NamedType {
     /// The number that records of this type have in the log.

@@ -1,7 +1,7 @@
 //! Makes blocks from the records of a legacy file.
 
-use std::collections::HashMap;
-use std::io::Result;
+use std::collections::BTreeMap;
+use std::io;
 use std::mem::take;
 
 use super::item::{Item, Step, Type};
@@ -10,7 +10,7 @@ use super::{java, lines, python, shoebox, Form};
 use crate::format::block::{BlockHeader, BlockKind, HAS_EVENTS, HEADER};
 use crate::format::draft::BlockPlace;
 use crate::format::{checksum, entries, trailer, varint};
-use crate::memory;
+use crate::memory::{self, NoMemory};
 use crate::record::{event, is_event, Hit, MetadataBuf, NamedType, EVENT_BIT, FIRST_NAMED_TYPE};
 
 /// A block ends earlier when its metadata have this many bytes, or there are this many of them.
@@ -73,19 +73,19 @@ pub struct Translator {
     marker: u64,
     pub window: Window,
     /// Numbers of the types by name.
-    names: HashMap<String, u32>,
+    names: BTreeMap<String, u32>,
     item: Item,
     pairs: Vec<u8>,
 }
 
 impl Translator {
     pub fn new(form: Form, marker: u64, window: Window) -> Self {
-        Translator { form, marker, window, names: HashMap::new(), item: Item::default(), pairs: vec![] }
+        Translator { form, marker, window, names: BTreeMap::new(), item: Item::default(), pairs: vec![] }
     }
 
     /// Makes the block that begins with the row. Returns the row after it, and the verdict if there is none. An empty
     /// block counts as none. Without `payloads`, only the head of a record that is longer than a block is read.
-    pub fn build(&mut self, row: Row, built: &mut Built, payloads: bool) -> Result<(Row, Option<Verdict>)> {
+    pub fn build(&mut self, row: Row, built: &mut Built, payloads: bool) -> io::Result<(Row, Option<Verdict>)> {
         let Translator { form, window, names, item, pairs, .. } = self;
         window.begin_at(row.source);
         built.hits.clear();
@@ -152,7 +152,7 @@ impl Translator {
     }
 
     /// The bytes after the last block: a trailer, or an event that names a torn end in the middle of the log.
-    pub fn ending(&self, row: Row, records: u64, verdict: &Verdict, is_last: bool) -> Result<Vec<u8>> {
+    pub fn ending(&self, row: Row, records: u64, verdict: &Verdict, is_last: bool) -> io::Result<Vec<u8>> {
         Ok(match verdict {
             Verdict::Closed => {
                 let trailer = trailer::Trailer { records, last_index: 0 };
@@ -185,7 +185,7 @@ fn verdict_at_end(form: Form, left: usize, len: usize, is_closed: bool) -> Verdi
 
 /// A block in progress.
 struct Making<'a> {
-    names: &'a mut HashMap<String, u32>,
+    names: &'a mut BTreeMap<String, u32>,
     /// For each record that has any: the number of its pairs, and the pairs.
     pairs: &'a mut Vec<u8>,
     hits: &'a mut Vec<Hit>,
@@ -203,7 +203,13 @@ impl Making<'_> {
             item.clear();
             match parse(&bytes[self.at..], item) {
                 Step::Record => match item.refused {
-                    None => self.push(item),
+                    None => match self.push(item) {
+                        Ok(()) => (),
+                        Err(refused) => {
+                            item.refused = Some(refused);
+                            return Step::Record;
+                        }
+                    },
                     Some(_) => return Step::Record,
                 },
                 other => return other,
@@ -213,17 +219,16 @@ impl Making<'_> {
     }
 
     #[inline(always)]
-    fn push(&mut self, item: &mut Item) {
+    fn push(&mut self, item: &Item) -> Result<(), NoMemory> {
+        // One more for the event that names its type.
+        memory::reserve(self.hits, 2)?;
         let type_id = match item.type_of {
             Type::Number(number) => number,
-            Type::Name => self.number_of_name(item),
+            Type::Name => self.number_of_name(item)?,
         };
         let from = self.pairs.len();
         if item.pairs > 0 {
-            if let Err(refused) = memory::reserve(self.pairs, item.metadata.len() + 10) {
-                item.refused = Some(refused);
-                return;
-            }
+            memory::reserve(self.pairs, item.metadata.len() + 10)?;
             varint::put(self.pairs, item.pairs);
             self.pairs.extend_from_slice(&item.metadata);
         }
@@ -238,10 +243,11 @@ impl Making<'_> {
         self.at += item.size;
         self.next.is_closed = matches!(type_id, event::CLOSED | event::STOPPED);
         self.next.first_id += u64::from(!is_event(type_id));
+        Ok(())
     }
 
     /// The number of the item's type; an event names it before its first record.
-    fn number_of_name(&mut self, item: &Item) -> u32 {
+    fn number_of_name(&mut self, item: &Item) -> Result<u32, NoMemory> {
         let index = match self.names.get(&item.name) {
             Some(&index) => index,
             None => {
@@ -253,12 +259,13 @@ impl Making<'_> {
         // To write a file with more names than numbers would take years.
         let number = FIRST_NAMED_TYPE.saturating_add(index).min(EVENT_BIT - 1);
         if index >= self.next.names {
-            self.next.names = index + 1;
             let named = NamedType { number, name: item.name.clone(), ..NamedType::default() };
-            let hit = event_hit(self.next.first_id, event::TYPE, item.time, &named.to_facts(), self.pairs);
-            self.hits.push(hit);
+            let facts = named.to_facts();
+            memory::reserve(self.pairs, facts.as_metadata().as_bytes().len() + 10)?;
+            self.next.names = index + 1;
+            self.hits.push(event_hit(self.next.first_id, event::TYPE, item.time, &facts, self.pairs));
         }
-        number
+        Ok(number)
     }
 }
 
@@ -274,7 +281,7 @@ fn event_hit(id: u64, type_id: u32, time: i64, facts: &MetadataBuf, pairs: &mut 
 /// Appends everything of a block except its payload, and returns the payload's length. Places of metadata in `pairs`
 /// become places in the entries. The checksums of the payload's pages are omitted: the reader of the block knows that
 /// it was not stored.
-fn put_block(hits: &mut [Hit], pairs: &[u8], place: BlockPlace, first_id: u64, out: &mut Vec<u8>) -> Result<usize> {
+fn put_block(hits: &mut [Hit], pairs: &[u8], place: BlockPlace, first_id: u64, out: &mut Vec<u8>) -> io::Result<usize> {
     let (mut payload_len, mut events) = (0, 0);
     let (mut min_time, mut max_time) = (i64::MAX, i64::MIN);
     for hit in hits.iter() {

@@ -4,7 +4,7 @@
 //! A catalog is not part of the log. It is believed only about an object that has the length and the time that it
 //! states, and only for listing and counting. Reading records, verifying and recovering use the segments.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::format::codec::{Codec, Compressor};
 use crate::format::declaration::FileHeader;
 use crate::format::limits;
 use crate::io::{self, Access, Directory};
-use crate::memory;
+use crate::memory::{self, NoMemory};
 use crate::record::MetadataBuf;
 use crate::record::{check_metadata, Metadata};
 
@@ -65,8 +65,11 @@ pub(crate) fn second(ns: i64) -> i64 {
 }
 
 impl Summary {
-    fn facts(&self) -> MetadataBuf {
+    fn facts(&self) -> Result<MetadataBuf, NoMemory> {
+        // Three numbers and their lengths take less, besides the name.
+        const TYPE: usize = 80;
         let mut facts = MetadataBuf::new();
+        facts.reserve(self.types.iter().map(|it| TYPE + it.name.as_ref().map_or(0, String::len)).sum())?;
         facts.push("file", &self.file);
         facts.push("bytes", &self.bytes.to_string());
         facts.push("stored", &self.stored_s.to_string());
@@ -89,7 +92,7 @@ impl Summary {
                 None => facts.push("type", &sum),
             }
         }
-        facts
+        Ok(facts)
     }
 
     fn of(facts: Metadata<'_>, header: FileHeader) -> Option<Self> {
@@ -104,6 +107,10 @@ impl Summary {
             let (records, payload_bytes) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
             Some(TypeSum { type_id, records, payload_bytes, name: words.next().map(str::to_owned) })
         };
+        let mut types = vec![];
+        for (_, text) in facts.into_iter().filter(|(key, _)| *key == "type") {
+            memory::push(&mut types, counted(text)?).ok()?;
+        }
         Some(Summary {
             file: facts.get("file")?.to_owned(),
             bytes: number("bytes")?,
@@ -114,11 +121,7 @@ impl Summary {
             ids: facts.get("ids").map_or(Some(None), |ids| both(ids).map(Some))?,
             times: facts.get("times").map_or(Some(None), |times| both(times).map(Some))?,
             span: facts.get("span").map_or(Some(None), |span| both(span).map(Some))?,
-            types: facts
-                .into_iter()
-                .filter(|(key, _)| *key == "type")
-                .map(|(_, text)| counted(text))
-                .collect::<Option<_>>()?,
+            types,
             header,
         })
     }
@@ -163,14 +166,14 @@ pub(crate) fn follows(ended: &FileHeader, end: u64, next_id: u64, next: &FileHea
     ended.log_id == next.log_id && ended.sequence + 1 == next.sequence && is_predecessor && next.first_id == next_id
 }
 
-/// The bytes of a catalog; `None` when the header of a segment cannot be encoded.
+/// The bytes of a catalog; `None` when the header of a segment cannot be encoded, or there is no memory for it.
 pub(crate) fn encode(summaries: &[Summary]) -> Option<Vec<u8>> {
     let mut plain = vec![];
     for summary in summaries {
-        let (facts, header) = (summary.facts(), summary.header.encode_segment_start().ok()?);
+        let (facts, header) = (summary.facts().ok()?, summary.header.encode_segment_start().ok()?);
         for part in [facts.as_metadata().as_bytes(), &header] {
-            plain.extend_from_slice(&u32::try_from(part.len()).ok()?.to_le_bytes());
-            plain.extend_from_slice(part);
+            memory::extend(&mut plain, &u32::try_from(part.len()).ok()?.to_le_bytes()).ok()?;
+            memory::extend(&mut plain, part).ok()?;
         }
     }
     let len = u32::try_from(plain.len()).ok().filter(|&len| len as usize <= LONGEST)?;
@@ -178,13 +181,19 @@ pub(crate) fn encode(summaries: &[Summary]) -> Option<Vec<u8>> {
     let is_packed = Codec::Lz4.is_available()
         && Compressor::new(Codec::Lz4, 0).is_ok_and(|mut compressor| compressor.compress(&plain, &mut packed));
     let (codec, stored) = if is_packed { (Codec::Lz4, packed) } else { (Codec::None, plain) };
-    let mut rest = len.to_le_bytes().to_vec();
-    rest.push(codec.to_byte());
-    rest.extend_from_slice(&stored);
-    Some([MAGIC.as_slice(), &crc(0, &rest).to_le_bytes(), &rest].concat())
+    let mut out = memory::with_room(HEAD + stored.len()).ok()?;
+    let rest_at = MAGIC.len() + 4;
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.push(codec.to_byte());
+    out.extend_from_slice(&stored);
+    let sum = crc(0, &out[rest_at..]);
+    out[MAGIC.len()..rest_at].copy_from_slice(&sum.to_le_bytes());
+    Some(out)
 }
 
-/// The summaries in a catalog; `None` when it is not a catalog, or is damaged.
+/// The summaries in a catalog; `None` when it is not a catalog, or is damaged, or there is no memory for them.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Summary>> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
@@ -207,7 +216,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Summary>> {
     while let Some(facts) = part() {
         check_metadata(facts).ok().filter(|_| summaries.len() < SEGMENTS)?;
         let (header, _) = FileHeader::decode_segment_start(part()?).ok()?;
-        summaries.push(Summary::of(Metadata::from_bytes(facts), header).filter(Summary::is_sound)?);
+        let summary = Summary::of(Metadata::from_bytes(facts), header).filter(Summary::is_sound)?;
+        memory::push(&mut summaries, summary).ok()?;
     }
     left.is_empty().then_some(summaries)
 }
@@ -238,7 +248,7 @@ struct OfLog {
     /// comes first.
     there: Vec<(u64, u64, String)>,
     /// Those that were fetched last: their summaries by the segment's file.
-    fetched: VecDeque<(String, HashMap<String, Arc<Summary>>)>,
+    fetched: VecDeque<(String, BTreeMap<String, Arc<Summary>>)>,
 }
 
 impl OfLog {
@@ -259,7 +269,7 @@ impl OfLog {
             if !self.fetched.iter().any(|(fetched, _)| fetched == name) {
                 self.fetched.truncate(KEPT - 1);
                 let summaries = read(directory, name).unwrap_or_default().into_iter();
-                let by_file = summaries.map(|summary| (summary.file.clone(), Arc::new(summary))).collect();
+                let by_file = memory::map(summaries.map(|summary| (summary.file.clone(), Arc::new(summary))));
                 self.fetched.push_front((name.clone(), by_file));
             }
             let known = self.fetched.iter().find(|(fetched, _)| fetched == name);

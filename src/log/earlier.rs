@@ -7,6 +7,7 @@ use super::survey::never_durable;
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Hole, Predecessor};
 use crate::io::{Access, Directory};
+use crate::memory;
 use crate::record::NamedType;
 use crate::segment::{self, begins_with_names, is_unborn, Inherited, Schema, Segment};
 
@@ -245,12 +246,13 @@ pub(crate) fn earlier_types(
             Err(e) if matches!(e.kind(), Kind::Io | Kind::NoMemory) => return Err(e),
             Err(_) => continue,
         };
-        let is_new = |named: &NamedType| types.iter().all(|known| known.number != named.number);
-        let found: Vec<_> = segment.mapped()?.names.iter().filter(|named| is_new(named)).cloned().collect();
-        let is_kept = |sum: &[u8; 32]| schemas.iter().any(|schema| schema.sha256 == *sum);
-        let mut wanted = found.iter().filter_map(|named| named.schema).filter(|sum| !is_kept(sum)).collect();
-        schemas.extend(segment.schemas(&mut wanted)?);
-        types.extend(found);
+        let known = memory::set(types.iter().map(|named| named.number));
+        let map = segment.mapped()?;
+        let found = memory::list(map.names.iter().filter(|named| !known.contains(&named.number)).cloned())?;
+        let kept = memory::set(schemas.iter().map(|schema| schema.sha256));
+        let mut wanted = memory::set(found.iter().filter_map(|named| named.schema).filter(|sum| !kept.contains(sum)));
+        memory::append(schemas, segment.schemas(&mut wanted)?)?;
+        memory::append(types, found)?;
         if begins_with_names(&segment)? {
             break;
         }

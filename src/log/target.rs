@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{FileHeader, Hole, Predecessor, WriterFacts, SPACE};
 use crate::io::clock::Clock;
 use crate::io::{self, fill_random, Access, Directory, File};
+use crate::memory;
 use crate::options::Required;
 use crate::record::NamedType;
 use crate::segment::{self, is_left_over, Appender, FillAhead, Inherited, Remains, Schema, Segment, Written};
@@ -246,8 +247,8 @@ impl Target {
         holes.extend(behind_it);
         let log_id = segment.header.log_id.clone();
         let behind = layout.look_behind(&segment.header, found.next_id);
-        let (mut types, written) = (found.types.clone(), found.written);
-        let mut schemas = segment.schemas(&mut types.iter().filter_map(|named| named.schema).collect())?;
+        let (mut types, written) = (memory::copied(&found.types)?, found.written);
+        let mut schemas = segment.schemas(&mut memory::set(types.iter().filter_map(|named| named.schema)))?;
         // It was cut off, or a crash left nothing of it: the segments before have the types.
         let lacks_types = !earlier.is_empty() && !segment::begins_with_names(&segment)?;
         if lacks_types {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::io::{self, create_like, remove_if_there, Access, Directory, File};
+use crate::memory;
 use crate::segment::Segment;
 
 /// Keeps the torn bytes in `<segment>.torn-<offset>`, durably, before they are cut. A file that an earlier recovery
@@ -71,7 +72,7 @@ fn each_buffer(
     bytes: u64,
     mut each: impl FnMut(u64, &[u8]) -> Result<bool>,
 ) -> Result<bool> {
-    let mut buffer = vec![0; 256 << 10];
+    let mut buffer = memory::zeros(256 << 10).map_err(|e| Error::from(e).at(&segment.path))?;
     let mut done = 0;
     while done < bytes {
         let want = buffer.len().min((bytes - done) as usize);

@@ -29,7 +29,7 @@ impl Cursor {
             }
         };
         // Damage at the very end is reported after the blocks before it.
-        let map = map.up_to_damaged_end().map_or(map, Arc::new);
+        let map = map.up_to_damaged_end()?.map_or(map, Arc::new);
         let below = map.end().unwrap_or(0);
         let (parts, verdict) = (map.parts.len(), Tail::default());
         let shown_from = map.parts.last().map_or(self.segment().header.first_id, |part| part.next_id);
@@ -195,7 +195,7 @@ impl Cursor {
 
     /// Learns the named types of a segment.
     fn learn_map(&mut self, map: &Map) {
-        for named in &map.names {
+        for named in &*map.names {
             self.view.selection.learn_name(named.clone());
         }
     }

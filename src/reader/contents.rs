@@ -5,6 +5,7 @@
 //! are walked by their headers and entries. If anything in a log is not as it should be, a cursor reads it instead, and
 //! reports what is wrong in the usual way.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::format::index::{Row, Window};
 use crate::format::Malformed;
 use crate::log::catalog::{follows, Summary};
 use crate::log::{chain_break, Slot};
+use crate::memory::{self, NoMemory};
 use crate::options::{Filter, ReaderMode};
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType, Record};
 use crate::segment::{lacks_trailer, Bad, Scanner, Segment};
@@ -140,7 +142,7 @@ impl Reader {
                 let Some(now_at) = cursor.list.snapshot.place_of(&slots[at]) else { return Ok(None) };
                 cursor.go_behind(now_at, &segment, &done)?;
                 counting.read_on(&mut cursor, Some(segment), &mut |_| ())?;
-                return Ok(Some(counting.finish(&cursor)));
+                return Ok(Some(counting.finish(&cursor)?));
             }
             counting.end_segment(&segment, Some(done.sealed));
             before = Some(Before::Passed(done));
@@ -168,7 +170,7 @@ impl Reader {
             let share = cursor.offset() as f64 / len as f64;
             progress(per_mille(cursor.list.at, share).min(of), of);
         })?;
-        let mut contents = counting.finish(&cursor);
+        let mut contents = counting.finish(&cursor)?;
         contents.segments = self.all_segments(contents.segments);
         Ok(contents)
     }
@@ -310,14 +312,14 @@ impl Sum {
 /// Counts of types by number. Few types alternate in a block: most are found in the slot that their number points to.
 struct ByNumber {
     slots: Vec<(u32, Sum)>,
-    rest: HashMap<u32, Sum>,
+    rest: BTreeMap<u32, Sum>,
 }
 
 const SLOTS: usize = 64;
 
 impl Default for ByNumber {
     fn default() -> Self {
-        ByNumber { slots: vec![(0, Sum::default()); SLOTS], rest: HashMap::new() }
+        ByNumber { slots: vec![(0, Sum::default()); SLOTS], rest: BTreeMap::new() }
     }
 }
 
@@ -351,7 +353,7 @@ struct Counting {
     contents: Contents,
     /// Types of the segment that is being passed.
     types_here: ByNumber,
-    names_here: HashMap<u32, String>,
+    names_here: BTreeMap<u32, String>,
     records_here: u64,
     /// A name is the same type in every segment, and so is a number without a name.
     types: BTreeMap<(Option<String>, u32), (u32, Sum)>,
@@ -598,16 +600,18 @@ impl Counting {
         self.close_segment(facts, Some(true));
     }
 
-    fn finish(self, cursor: &Cursor) -> Contents {
+    fn finish(self, cursor: &Cursor) -> Result<Contents, NoMemory> {
         let of_type = |((name, _), (type_id, sum)): ((Option<String>, u32), (u32, Sum))| TypeContents {
             type_id,
             name,
             records: sum.records,
             payload_bytes: sum.bytes,
         };
-        let mut types: Vec<_> = self.types.into_iter().map(of_type).collect();
-        types.sort_by_key(|counted| std::cmp::Reverse(counted.records));
-        Contents { types, tail: cursor.tail(), ..self.contents }
+        let mut types = memory::list(self.types.into_iter().map(of_type))?;
+        types.sort_unstable_by(|a, b| {
+            (Reverse(a.records), &a.name, a.type_id).cmp(&(Reverse(b.records), &b.name, b.type_id))
+        });
+        Ok(Contents { types, tail: cursor.tail(), ..self.contents })
     }
 }
 

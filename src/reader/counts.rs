@@ -1,5 +1,6 @@
 //! What the index states about a log as a whole: records of each type, and how far the index itself reaches.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use crate::error::{Kind, Result};
 use crate::format::block::BlockKind;
 use crate::format::entries::Entries;
 use crate::log::{SlotState, Snapshot};
+use crate::memory::{self, NoMemory};
 use crate::options::Filter;
 use crate::record::{event, is_event, Metadata, NamedType};
 use crate::segment::{is_space, is_torn, Bad, Scanner, Segment};
@@ -88,9 +90,7 @@ impl Reader {
             let key = (name.clone(), if name.is_some() { 0 } else { type_id });
             sum.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += 1;
         }
-        let mut counts: Vec<_> = sum.into_values().collect();
-        counts.sort_by_key(|counted| std::cmp::Reverse(counted.records));
-        Ok(counts)
+        Ok(most_frequent_first(sum.into_values())?)
     }
 
     fn counts_in(&self, snapshot: &Snapshot, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
@@ -114,9 +114,7 @@ impl Reader {
                 sum.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += records;
             }
         }
-        let mut counts: Vec<_> = sum.into_values().filter(|counted| counted.records > 0).collect();
-        counts.sort_by_key(|counted| std::cmp::Reverse(counted.records));
-        Ok(counts)
+        Ok(most_frequent_first(sum.into_values().filter(|counted| counted.records > 0))?)
     }
 
     /// As [`Self::counts`], for one segment alone, which [`Self::paths`] names.
@@ -132,7 +130,7 @@ impl Reader {
             // Several numbers may have the same name.
             match name.map(|name| *places.entry(name).or_insert(sums.len())) {
                 Some(at) if at < sums.len() => sums[at].records += records,
-                _ => sums.push(TypeCount { type_id, name: name.cloned(), records }),
+                _ => memory::push(&mut sums, TypeCount { type_id, name: name.cloned(), records })?,
             }
         }
         Ok(sums)
@@ -171,13 +169,21 @@ impl Reader {
     }
 }
 
+fn most_frequent_first(counts: impl Iterator<Item = TypeCount>) -> Result<Vec<TypeCount>, NoMemory> {
+    let mut counts = memory::list(counts)?;
+    counts.sort_unstable_by(|a, b| {
+        (Reverse(a.records), &a.name, a.type_id).cmp(&(Reverse(b.records), &b.name, b.type_id))
+    });
+    Ok(counts)
+}
+
 type Counts = BTreeMap<u32, u64>;
 
 fn count(segment: &Arc<Segment>) -> Result<(Counts, BTreeMap<u32, String>)> {
     let map = segment.indexed()?;
-    let mut names: BTreeMap<u32, String> = map.names.iter().map(|n| (n.number, n.name.clone())).collect();
+    let mut names = memory::map(map.names.iter().map(|named| (named.number, named.name.clone())));
     let (mut counts, from) = match (&map.counts, map.end()) {
-        (Some(counts), Some(end)) if map.is_contiguous(segment.start) => (counts.iter().copied().collect(), end),
+        (Some(counts), Some(end)) if map.is_contiguous(segment.start) => (memory::map(counts.iter().copied()), end),
         _ => (Counts::new(), segment.start),
     };
     if map.trailer == Some(from) {

@@ -1,6 +1,6 @@
 //! A filter, prepared for the tests of each block and each record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::format::block::BlockHeader;
@@ -25,9 +25,9 @@ pub(super) struct Selection {
     from_time: i64,
     to_time: Option<i64>,
     any_type: bool,
-    /// Numbers of the wanted types: those in the filter, and those of its names in this segment.
-    wanted: Vec<u32>,
-    names: HashMap<u32, NamedType>,
+    /// Numbers that the filter's names have in this segment: wanted, as those in the filter are.
+    wanted: BTreeSet<u32>,
+    names: BTreeMap<u32, NamedType>,
     /// Hashes of the wanted metadata pairs, for the filters of an index.
     hashes: Vec<u32>,
 }
@@ -51,8 +51,8 @@ impl Selection {
             from_time: filter.from_time.unwrap_or(i64::MIN),
             to_time: filter.to_time,
             any_type: filter.types.is_empty() && filter.type_names.is_empty(),
-            wanted: filter.types.clone(),
-            names: HashMap::new(),
+            wanted: BTreeSet::new(),
+            names: BTreeMap::new(),
             hashes: filter.metadata.iter().map(|(key, value)| filter::hash(key, value)).collect(),
             filter: filter.clone(),
         })
@@ -359,8 +359,8 @@ impl Selection {
 
     pub fn wants_type(&self, type_id: u32) -> bool {
         match is_event(type_id) {
-            true => self.filter.events && (self.any_type || self.wanted.contains(&type_id)),
-            false => self.any_type || self.wanted.contains(&type_id),
+            true => self.filter.events && (self.any_type || self.filter.types.contains(&type_id)),
+            false => self.any_type || self.filter.types.contains(&type_id) || self.wanted.contains(&type_id),
         }
     }
 
@@ -368,13 +368,12 @@ impl Selection {
     pub fn begin_segment(&mut self) {
         self.names.clear();
         self.wanted.clear();
-        self.wanted.extend_from_slice(&self.filter.types);
     }
 
     /// Records a named type.
     pub fn learn_name(&mut self, named: NamedType) {
-        if self.filter.type_names.contains(&named.name) && !self.wanted.contains(&named.number) {
-            self.wanted.push(named.number);
+        if self.filter.type_names.contains(&named.name) {
+            self.wanted.insert(named.number);
         }
         self.names.insert(named.number, named);
     }

@@ -27,6 +27,7 @@ impl Cursor {
     fn advance_among_those_there(&mut self) -> Result<bool> {
         loop {
             self.report_remarks()?;
+            self.begin_salvaging()?;
             let moved = match self.step() {
                 Ok(moved) => moved,
                 Err(Bad::Io(error)) if error.kind() == Kind::TooLarge && self.direction.is_salvage() => {
@@ -377,10 +378,12 @@ impl Cursor {
         let by_index = !self.position.past && self.list.mode == ReaderMode::Prefix && is_worth_it;
         self.direction.set_route(if by_index { Route::by_index(segment)? } else { None });
         self.learn_names();
-        match self.direction.is_salvage() && !self.position.past {
-            true => self.begin_salvaging(),
-            false => Ok(()),
+        if let Some(salvage) = self.direction.salvage_mut().filter(|_| !self.position.past) {
+            (salvage.durable_end, salvage.reported_to) = (None, 0);
+            salvage.gave_up = false;
+            salvage.is_to_begin = true;
         }
+        self.begin_salvaging()
     }
 
     /// As [`Self::begin_segment`], without a way through the segment.
@@ -389,6 +392,9 @@ impl Cursor {
         self.position.enter(segment);
         self.position.past |= self.view.selection.is_behind(segment.header.sequence);
         self.direction.set_route(None);
+        if let Some(salvage) = self.direction.salvage_mut() {
+            salvage.is_to_begin = false;
+        }
         self.view.selection.begin_segment();
         self.begin_holes();
     }
@@ -396,7 +402,7 @@ impl Cursor {
     /// Learns the named types in the index of the segment.
     pub(super) fn learn_names(&mut self) {
         if let Some(route) = self.direction.route() {
-            for named in &route.map.names {
+            for named in &*route.map.names {
                 self.view.selection.learn_name(named.clone());
             }
         }

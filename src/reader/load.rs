@@ -203,9 +203,7 @@ impl Cursor {
             let facts = Metadata::from_bytes(entry.metadata);
             match entry.type_id {
                 event::TYPE => {
-                    if let Some(named) = NamedType::from_event(facts) {
-                        names.push(named);
-                    }
+                    memory::append(&mut names, NamedType::from_event(facts))?;
                 }
                 event::ROTATE_NEXT => self.position.successor = facts.get("file").map(str::to_owned),
                 event::OPENED => self.position.successor = None,

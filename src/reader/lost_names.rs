@@ -10,6 +10,7 @@ use crate::format::block::BlockHeader;
 use crate::format::entries::Entries;
 use crate::format::Malformed;
 use crate::log::SlotState;
+use crate::memory::{self, NoMemory};
 use crate::record::{is_event, NamedType, FIRST_NAMED_TYPE};
 use crate::segment::Bad;
 
@@ -27,7 +28,7 @@ impl Cursor {
             }
             names.known.extend(by_index.iter().map(|named| (named.number, named.clone())));
         }
-        by_index.into_iter().for_each(|named| self.view.selection.learn_name(named));
+        by_index.iter().for_each(|named| self.view.selection.learn_name(named.clone()));
         Ok(())
     }
 
@@ -44,37 +45,23 @@ impl Cursor {
     }
 
     /// The names that the log has given, as far as the cursor knows.
-    pub(crate) fn names_known(&self) -> Vec<NamedType> {
-        self.direction.salvage().map_or(vec![], |salvage| salvage.names.known.values().cloned().collect())
+    pub(crate) fn names_known(&self) -> Result<Vec<NamedType>, NoMemory> {
+        memory::list(self.direction.salvage().into_iter().flat_map(|salvage| salvage.names.known.values()).cloned())
     }
 
     /// Something of the current segment is lost, and may have contained names.
     pub(super) fn look_for_names(&mut self) -> Result<()> {
-        let Some(salvage) = self.direction.salvage_mut().filter(|salvage| !salvage.names.is_looked_for) else {
+        if self.direction.salvage().is_none_or(|salvage| salvage.names.is_looked_for) {
             return Ok(());
-        };
-        salvage.names.is_looked_for = true;
-        let mut beside = vec![];
-        for at in [self.list.at.checked_sub(1), self.list.at.checked_add(1)].into_iter().flatten() {
-            let is_of_log = |slot: &&std::sync::Arc<crate::log::Slot>| slot.log.id == self.segment().header.log_id;
-            if self.list.snapshot.slots.get(at).filter(is_of_log).is_none() {
-                continue;
-            }
-            match self.list.snapshot.open(at) {
-                Ok(SlotState::Segment(other)) => {
-                    beside.extend(other.names_at_head()?);
-                    if at < self.list.at {
-                        beside.extend(other.names_by_index()?);
-                    }
-                }
-                Ok(SlotState::Unborn | SlotState::Gone) => (),
-                // The reader that reaches it reports the error.
-                Err(error) if error.kind() == Kind::Corrupt => (),
-                Err(error) => return Err(error),
-            }
         }
+        let beside = match self.names_beside() {
+            // The next call looks again.
+            Err(error) if error.kind() == Kind::NoMemory => return Err(error),
+            beside => beside,
+        };
         if let Some(salvage) = self.direction.salvage_mut() {
-            for named in beside {
+            salvage.names.is_looked_for = true;
+            for named in beside? {
                 salvage.names.known.entry(named.number).or_insert(named);
             }
             for named in salvage.names.known.values() {
@@ -84,6 +71,30 @@ impl Cursor {
             }
         }
         Ok(())
+    }
+
+    /// The names in the segments before and after the current one.
+    fn names_beside(&self) -> Result<Vec<NamedType>> {
+        let mut beside = vec![];
+        for at in [self.list.at.checked_sub(1), self.list.at.checked_add(1)].into_iter().flatten() {
+            let is_of_log = |slot: &&std::sync::Arc<crate::log::Slot>| slot.log.id == self.segment().header.log_id;
+            if self.list.snapshot.slots.get(at).filter(is_of_log).is_none() {
+                continue;
+            }
+            match self.list.snapshot.open(at) {
+                Ok(SlotState::Segment(other)) => {
+                    memory::append(&mut beside, other.names_at_head()?)?;
+                    if at < self.list.at {
+                        memory::append(&mut beside, other.names_by_index()?.iter().cloned())?;
+                    }
+                }
+                Ok(SlotState::Unborn | SlotState::Gone) => (),
+                // The reader that reaches it reports the error.
+                Err(error) if error.kind() == Kind::Corrupt => (),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(beside)
     }
 
     /// Reports the types in the block, whose entries are loaded, that have lost their names: once each.

@@ -27,7 +27,7 @@ impl Cursor {
         };
         let map = segment.mapped()?;
         // The blocks that define them are not read.
-        for named in &map.names {
+        for named in &*map.names {
             self.view.selection.learn_name(named.clone());
         }
         let mut before: Option<Row> = None;

@@ -16,17 +16,21 @@ use crate::record::Hit;
 use crate::segment::{durable_end, is_space, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
 
 impl Cursor {
+    /// Looks at the index of the segment that was entered, unless that is done.
     pub(super) fn begin_salvaging(&mut self) -> Result<()> {
-        if let Some(salvage) = self.direction.salvage_mut() {
-            (salvage.durable_end, salvage.reported_to) = (None, 0);
-            salvage.gave_up = false;
+        if !self.direction.salvage().is_some_and(|salvage| salvage.is_to_begin) {
+            return Ok(());
         }
         let segment = self.segment().clone();
-        self.begin_naming()?;
-        if segment.is_rescued {
-            self.lose((0, segment.start), None, &Malformed::Beginning)?;
+        let begun = self.begin_naming().and_then(|()| match segment.is_rescued {
+            true => self.lose((0, segment.start), None, &Malformed::Beginning),
+            false => Ok(()),
+        });
+        if let Some(salvage) = self.direction.salvage_mut() {
+            // Without memory, the next call does it again.
+            salvage.is_to_begin = begun.as_ref().is_err_and(|error| error.kind() == Kind::NoMemory);
         }
-        Ok(())
+        begun
     }
 
     /// Continues when the bytes at the scanner's place are no block, or not the block that should come next.

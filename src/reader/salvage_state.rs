@@ -18,6 +18,8 @@ pub(super) struct Salvage {
     pub reported_to: u64,
     /// Nothing more can be read from the current segment.
     pub gave_up: bool,
+    /// The current segment was entered, but its index was not looked at yet.
+    pub is_to_begin: bool,
     /// Segments that were skipped because their records had been shown before.
     pub repeated: Vec<PathBuf>,
     pub names: LostNames,

@@ -484,7 +484,7 @@ impl Looking<'_> {
         if !map.is_contiguous(segment.start) || !map.holes.is_empty() {
             return Ok(None);
         }
-        for named in &map.names {
+        for named in &*map.names {
             self.selection.learn_name(named.clone());
         }
         let mut chunks: Vec<Chunk> = vec![];

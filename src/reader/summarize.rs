@@ -3,6 +3,7 @@
 use super::Reader;
 use crate::error::Result;
 use crate::log::catalog::{second, Summary, TypeSum};
+use crate::memory;
 
 impl Reader {
     /// The summary of the only segment of this reader, an object stored at that time. `None` if it is not closed, or if
@@ -32,7 +33,7 @@ impl Reader {
             payload_bytes: contents.payload_bytes,
             times: extent.times,
             span: contents.times,
-            types: contents.types.into_iter().map(sum).collect(),
+            types: memory::list(contents.types.into_iter().map(sum))?,
         }))
     }
 }

@@ -1,14 +1,15 @@
 //! What a log says of its named types.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Cursor, Reader};
 use crate::error::{Kind, Result};
 use crate::format::limits;
 use crate::log::SlotState;
+use crate::memory;
 use crate::record::NamedType;
-use crate::segment::{begins_with_names, Schema, Segment};
+use crate::segment::{begins_with_names, Schema};
 
 /// A named type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,10 +42,10 @@ impl TypeInfo {
 #[derive(Default)]
 pub(super) struct Schemas {
     /// By their hashes, whatever the segment: a hash means the same schema in all of them.
-    known: HashMap<[u8; 32], Schema>,
+    known: BTreeMap<[u8; 32], Schema>,
     bytes: u64,
     /// Those that the segment of this number does not contain.
-    missing: (u64, HashSet<[u8; 32]>),
+    missing: (u64, BTreeSet<[u8; 32]>),
 }
 
 impl Schemas {
@@ -82,7 +83,7 @@ impl Cursor {
         let segment = self.segment().clone();
         let sequence = segment.header.sequence;
         if self.schemas.missing.0 != sequence {
-            self.schemas.missing = (sequence, HashSet::new());
+            self.schemas.missing = (sequence, BTreeSet::new());
         }
         if self.schemas.missing.1.contains(sum) {
             return Ok(None);
@@ -90,11 +91,11 @@ impl Cursor {
         // All that are not known, as they are beside each other.
         let (known, missing) = (&self.schemas.known, &self.schemas.missing.1);
         let types = self.view.selection.types().filter_map(|named| named.schema);
-        let mut wanted: HashSet<_> = types.chain([*sum]).collect();
+        let mut wanted = memory::set(types.chain([*sum]));
         wanted.retain(|sum| !known.contains_key(sum) && !missing.contains(sum));
         let mut found = segment.schemas(&mut wanted)?;
         if !wanted.is_empty() && self.direction.is_salvage() {
-            found.extend(self.schemas_beside(&mut wanted)?);
+            memory::append(&mut found, self.schemas_beside(&mut wanted)?)?;
         }
         // A segment that grows does not get them: a type comes after its schema.
         self.schemas.missing.1.extend(wanted);
@@ -103,7 +104,7 @@ impl Cursor {
     }
 
     /// The wanted schemas in the segments before and after the one being read.
-    fn schemas_beside(&self, wanted: &mut HashSet<[u8; 32]>) -> Result<Vec<Schema>> {
+    fn schemas_beside(&self, wanted: &mut BTreeSet<[u8; 32]>) -> Result<Vec<Schema>> {
         let mut found = vec![];
         for at in [self.list.at.checked_add(1), self.list.at.checked_sub(1)].into_iter().flatten() {
             let slots = &self.list.snapshot.slots;
@@ -112,7 +113,7 @@ impl Cursor {
             }
             match self.list.snapshot.open(at) {
                 Ok(SlotState::Segment(other)) => {
-                    found.extend(other.schemas(wanted)?);
+                    memory::append(&mut found, other.schemas(wanted)?)?;
                     other.forget_windows();
                 }
                 Ok(SlotState::Unborn | SlotState::Gone) => (),
@@ -134,7 +135,7 @@ impl Reader {
     pub fn types(&self) -> Result<Vec<TypeInfo>> {
         let snapshot = self.now(true)?;
         let snapshot = self.by_headers(&snapshot)?.unwrap_or(snapshot);
-        let mut types: HashMap<NamedType, TypeInfo> = HashMap::new();
+        let mut types: BTreeMap<NamedType, Option<Arc<Vec<u8>>>> = BTreeMap::new();
         // A log whose types are all known.
         let mut done: Option<Vec<u8>> = None;
         for at in (0..snapshot.slots.len()).rev() {
@@ -147,32 +148,24 @@ impl Reader {
                 Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Unsupported) => continue,
                 Err(error) => return Err(error),
             };
-            let (named, is_all) = named(&segment)?;
-            let mut wanted = named.iter().filter_map(|named| named.schema).collect();
-            let schemas = segment.schemas(&mut wanted)?;
-            let schemas: HashMap<_, _> = schemas.into_iter().map(|schema| (schema.sha256, schema.bytes)).collect();
+            let (here, is_all) = (segment.mapped()?.names.clone(), begins_with_names(&segment)?);
+            let schemas = segment.schemas(&mut memory::set(here.iter().filter_map(|named| named.schema)))?;
+            let schemas = memory::map(schemas.into_iter().map(|schema| (schema.sha256, schema.bytes)));
             segment.forget_windows();
-            let here = named.clone();
-            for named in named {
-                let schema = named.schema.and_then(|sum| schemas.get(&sum).cloned());
-                let info = types.entry(named.clone()).or_insert_with(|| TypeInfo::of(named, None));
-                info.schema = info.schema.take().or(schema);
+            for named in &*here {
+                let found = named.schema.and_then(|sum| schemas.get(&sum).cloned());
+                let schema = types.entry(named.clone()).or_default();
+                *schema = schema.take().or(found);
             }
             // A schema whose bytes are damaged here may be whole in a segment before.
             let has_schemas = here
                 .iter()
-                .all(|named| types.get(named).is_none_or(|info| info.schema.is_some() || info.schema_sha256.is_none()));
+                .all(|named| named.schema.is_none() || types.get(named).is_none_or(|schema| schema.is_some()));
+            // Whether its beginning is whole, which repeats all types that were named before it.
             if is_all && has_schemas {
                 done = Some(segment.header.log_id.clone());
             }
         }
-        let mut types: Vec<_> = types.into_values().collect();
-        types.sort_by(|a, b| (a.number, &a.name).cmp(&(b.number, &b.name)));
-        Ok(types)
+        Ok(memory::list(types.into_iter().map(|(named, schema)| TypeInfo::of(named, schema)))?)
     }
-}
-
-/// The named types of a segment, and whether its beginning is whole, which repeats all that were named before it.
-fn named(segment: &Arc<Segment>) -> Result<(Vec<NamedType>, bool)> {
-    Ok((segment.mapped()?.names.clone(), begins_with_names(segment)?))
 }

@@ -1,6 +1,6 @@
 //! Copies records from a damaged segment to a clean one.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ pub(super) struct Output {
     compressor: Compressor,
     names: Vec<NamedType>,
     /// Schemas that are written, by their hashes.
-    schemas: HashSet<[u8; 32]>,
+    schemas: BTreeSet<[u8; 32]>,
     records: u64,
     /// No segment follows: the segment must not name a next one.
     is_last: bool,
@@ -123,7 +123,7 @@ impl Output {
         };
         let segment = Arc::new(Segment::create(target, name, file, header)?);
         let compressor = Compressor::new(codec_of(from)?, 0).map_err(|e| Error::io(&e, "set up the compressor"))?;
-        let (appender, schemas) = (Appender::new(segment, 0), HashSet::new());
+        let (appender, schemas) = (Appender::new(segment, 0), BTreeSet::new());
         Ok(Output { appender, compressor, names: vec![], schemas, records: 0, is_last })
     }
 
@@ -158,14 +158,11 @@ impl Output {
         batch: &Batch,
         find: &mut dyn FnMut(&[u8; 32]) -> Result<Option<Schema>>,
     ) -> Result<()> {
-        let by_events: Vec<u32> = batch.names().map(|named| named.number).collect();
-        let is_new = |named: &&NamedType| {
-            !by_events.contains(&named.number) && self.names.iter().all(|known| known.number != named.number)
-        };
-        let new: Vec<NamedType> = types.iter().filter(is_new).cloned().collect();
-        let there: HashSet<_> = batch.schemas().collect();
+        let named = memory::set(self.names.iter().map(|named| named.number).chain(batch.names().map(|it| it.number)));
+        let mut new = memory::list(types.iter().filter(|it| !named.contains(&it.number)).cloned())?;
+        let there = memory::set(batch.schemas());
         let by_events = batch.names().filter_map(|named| named.schema).filter(|sum| !there.contains(sum));
-        let sums: Vec<_> = new.iter().filter_map(|named| named.schema).chain(by_events).collect();
+        let sums = memory::list(new.iter().filter_map(|named| named.schema).chain(by_events))?;
         for sum in sums {
             if self.schemas.contains(&sum) {
                 continue;
@@ -179,9 +176,10 @@ impl Output {
         if new.is_empty() {
             return Ok(());
         }
-        let facts: Vec<_> = new.iter().map(|named| (event::TYPE, named.to_facts())).collect();
+        let facts = memory::list(new.iter().map(|named| (event::TYPE, named.to_facts())))?;
+        memory::reserve(&mut self.names, new.len())?;
         self.write_events(&facts, &[])?;
-        self.names.extend(new);
+        self.names.append(&mut new);
         Ok(())
     }
 
@@ -241,13 +239,13 @@ impl Output {
             let is_known = named.as_ref().is_some_and(|named| self.names.contains(named))
                 || schema.is_some_and(|sum| self.schemas.contains(&sum));
             if is_known || (copied.type_id == event::ROTATE_NEXT && self.is_last) {
-                parts.push(&payload[from..to]);
+                memory::push(&mut parts, &payload[from..to])?;
                 to += copied.payload_len;
                 from = to;
                 continue;
             }
             to += copied.payload_len;
-            self.names.extend(named);
+            memory::append(&mut self.names, named)?;
             self.schemas.extend(schema);
             let entry = NewEntry {
                 type_id: copied.type_id,
@@ -262,7 +260,7 @@ impl Output {
         }
         buffers.settle();
         self.records += u64::from(draft.count);
-        parts.push(&payload[from..to]);
+        memory::push(&mut parts, &payload[from..to])?;
         parts.retain(|part| !part.is_empty());
         self.put(&draft, &buffers, &parts)
     }

@@ -7,6 +7,7 @@ use super::{check_whole, directory_of, lock, open};
 use crate::error::{Error, Result};
 use crate::io::{Access, Location};
 use crate::log::{note_new_end, refuse_url, Source};
+use crate::memory;
 use crate::options::{ReaderOptions, DEFAULT_BLOCK_MAX_BYTES};
 use crate::segment::{self, Appender, FillAhead, Segment};
 
@@ -39,7 +40,7 @@ fn rebuild(source: &Source) -> Result<Vec<PathBuf>> {
         let segment = Arc::new(Segment::open(&*directory, &old.name, Access::ReadWrite)?);
         check_end(&segment)?;
         let found = segment::survey(&segment)?;
-        let (names, next_id) = (found.types.clone(), found.next_id);
+        let (names, next_id) = (memory::copied(&found.types)?, found.next_id);
         // Zeros that were filled ahead are cut off before the TRAILER is written.
         let mut appender = Appender::resume(segment.clone(), found).filling(FillAhead::default());
         appender.reopen();

@@ -225,7 +225,7 @@ fn rewrite_segments(
             }
             if let Some(output) = &mut output {
                 if cursor.has_lost() {
-                    output.name(&cursor.names_known(), &batch, &mut |sum| cursor.schema_of(sum))?;
+                    output.name(&cursor.names_known()?, &batch, &mut |sum| cursor.schema_of(sum))?;
                 }
                 output.write(&batch)?;
             }
@@ -241,7 +241,7 @@ fn rewrite_segments(
         let files = snapshot.others(at).iter().map(|slot| slot.path()).chain([segment.path.clone()]);
         let lost_to = files.filter_map(|path| lost.lock().get(&path).copied()).max();
         if lost_to.is_some() {
-            output.name(&cursor.names_known(), &Batch::default(), &mut |sum| cursor.schema_of(sum))?;
+            output.name(&cursor.names_known()?, &Batch::default(), &mut |sum| cursor.schema_of(sum))?;
         }
         let (written, records) = output.finish(next.map(|next| next.header.first_id).or(lost_to))?;
         before = Some((segment.header.log_id.clone(), written.header.clone()));

@@ -83,7 +83,7 @@ impl Indexing {
         let last = (last_index > 0).then_some(last_index..from);
         Indexing {
             window: Window::new(last_index, from),
-            counts: totals.counts.iter().flatten().copied().collect(),
+            counts: memory::map(totals.counts.iter().flatten().copied()),
             exact: totals.counts.is_some(),
             last_index,
             written: totals.earlier.iter().cloned().chain(last).collect(),

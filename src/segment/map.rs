@@ -1,6 +1,6 @@
 //! The places of a segment's blocks: from its index as far as that reaches, and elsewhere by walking the headers.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use crate::format::declaration::SPACE;
 use crate::format::entries::Entries;
 use crate::format::index::{self, Pairs, Row, Window};
 use crate::format::{trailer, Malformed};
-use crate::memory;
+use crate::memory::{self, NoMemory};
 use crate::record::{event, Metadata, NamedType};
 
 /// Rows that are kept decoded for later: about 2 MB.
@@ -51,17 +51,17 @@ pub(crate) struct Hole {
 }
 
 /// The parts of a segment, in order; there may be unknown spans between them.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Map {
     /// Length of the file that it was made for.
     pub len: u64,
     pub parts: Vec<Part>,
     /// The holes that were found between them, in order.
     pub holes: Vec<Hole>,
-    /// Named types, as far as the parts contain them.
-    pub names: Vec<NamedType>,
+    /// Named types, as far as the parts contain them. The map of the whole segment often shares those of its index.
+    pub names: Arc<Vec<NamedType>>,
     /// Records and events of each type up to the end of the last INDEX block, if that contains them.
-    pub counts: Option<Vec<(u32, u64)>>,
+    pub counts: Option<Arc<Vec<(u32, u64)>>>,
     /// The offset of the TRAILER at the end of the file, if there is one.
     pub trailer: Option<u64>,
     /// Where and why walking the headers ended: no block follows.
@@ -116,16 +116,30 @@ impl Map {
     }
 
     /// The map up to the last hole, if no record follows that: then the damage is at the end.
-    pub fn up_to_damaged_end(&self) -> Option<Map> {
-        let hole = self.holes.last()?;
+    pub fn up_to_damaged_end(&self) -> Result<Option<Map>, NoMemory> {
+        let Some(hole) = self.holes.last() else { return Ok(None) };
         let parts = self.parts.partition_point(|part| part.from < hole.from);
         let is_empty = |part: &Part| matches!(&part.rows, Rows::Held(window) if window.rows.is_empty());
-        let stopped = Some((hole.from, hole.bad.clone()));
-        self.parts[parts..].iter().all(is_empty).then(|| Map {
-            parts: self.parts[..parts].to_vec(),
-            holes: self.holes[..self.holes.len() - 1].to_vec(),
-            stopped,
-            ..self.clone()
+        if !self.parts[parts..].iter().all(is_empty) {
+            return Ok(None);
+        }
+        let mut map = self.copied()?;
+        map.parts.truncate(parts);
+        map.holes.pop();
+        map.stopped = Some((hole.from, hole.bad.clone()));
+        Ok(Some(map))
+    }
+
+    /// A copy with lists of its own, except for what does not change.
+    fn copied(&self) -> Result<Map, NoMemory> {
+        Ok(Map {
+            len: self.len,
+            parts: memory::copied(&self.parts)?,
+            holes: memory::copied(&self.holes)?,
+            names: self.names.clone(),
+            counts: self.counts.clone(),
+            trailer: self.trailer,
+            stopped: self.stopped.clone(),
         })
     }
 }
@@ -155,8 +169,8 @@ impl Segment {
         let map = match known {
             Some(map) if map.len == len && !continues(self, &map)? => return Ok(map),
             // The segment has grown: the known parts stay valid.
-            Some(map) if map.len <= len && len != u64::MAX => Map { stopped: None, ..(*map).clone() },
-            _ => (*self.indexed()?).clone(),
+            Some(map) if map.len <= len && len != u64::MAX => Map { stopped: None, ..map.copied()? },
+            _ => self.indexed()?.copied()?,
         };
         let map = Arc::new(hop_the_rest(self, Map { len, ..map })?);
         self.cache.kept.lock().whole = Some(map.clone());
@@ -301,10 +315,11 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
     let (header, begins, previous) = match map.parts.last() {
         None => {
             let (header, window, totals) = load_index(scanner)?;
-            (map.names, map.counts) = (totals.names, totals.counts);
+            (map.names, map.counts) = (Arc::new(totals.names), totals.counts.map(Arc::new));
             if segment.file.is_far() && !totals.earlier.is_empty() {
                 // Otherwise each would be waited for, because it contains the place of the next one.
-                let newest_first: Vec<_> = totals.earlier.into_iter().rev().collect();
+                let mut newest_first = totals.earlier;
+                newest_first.reverse();
                 segment.file.will_need(&newest_first);
             }
             let reach = (header, window.from, window.previous);
@@ -327,7 +342,7 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
         map.parts.clear();
         return Err(wrong());
     }
-    map.parts.push(Part {
+    let part = Part {
         from: begins,
         to,
         first_id: 0,
@@ -335,30 +350,48 @@ fn link(scanner: &mut Scanner, segment: &Arc<Segment>, map: &mut Map) -> Result<
         min_time: header.min_time,
         max_time: header.max_time,
         rows: Rows::Index(at),
-    });
+    };
+    memory::push(&mut map.parts, part)?;
     Ok(previous)
 }
 
 /// Fills the gaps between the parts, and continues after the last.
 fn hop_the_rest(segment: &Arc<Segment>, known: Map) -> Result<Map> {
     let mut map = Map { parts: vec![], holes: vec![], ..known };
+    let mut named = vec![];
     let mut at = segment.start;
     let mut next_id = segment.header.first_id;
     for part in known.parts {
         if at < part.from {
-            hop(segment, &mut map, (at, next_id), part.from)?;
+            hop(segment, (&mut map, &mut named), (at, next_id), part.from)?;
             if map.stopped.is_some() {
+                map.names = joined(&map.names, named)?;
                 return Ok(map);
             }
         }
         (at, next_id) = (part.to, part.next_id);
-        map.parts.push(part);
+        memory::push(&mut map.parts, part)?;
     }
-    hop(segment, &mut map, (at, next_id), u64::MAX)?;
-    // Events repeat what the index contains, and what earlier events say.
-    let mut seen = HashSet::new();
-    map.names.retain(|named| seen.insert(named.clone()));
+    hop(segment, (&mut map, &mut named), (at, next_id), u64::MAX)?;
+    map.names = joined(&map.names, named)?;
     Ok(map)
+}
+
+/// The known types, and behind them those that events name.
+fn joined(known: &Arc<Vec<NamedType>>, mut named: Vec<NamedType>) -> Result<Arc<Vec<NamedType>>, NoMemory> {
+    if named.is_empty() {
+        return Ok(known.clone());
+    }
+    // Events repeat what the index contains, and what earlier events say.
+    let (there, mut seen) = (memory::set(known.iter()), BTreeSet::new());
+    named.retain(|named| !there.contains(named) && seen.insert(named.clone()));
+    if named.is_empty() {
+        return Ok(known.clone());
+    }
+    let mut all = memory::with_room(known.len() + named.len())?;
+    all.extend_from_slice(known);
+    all.append(&mut named);
+    Ok(Arc::new(all))
 }
 
 /// Notes the types that the block with this header names, at the scanner's offset.
@@ -367,7 +400,7 @@ pub(super) fn learn_names(scanner: &mut Scanner, header: &BlockHeader, names: &m
     for placed in Entries::new(header, scanner.entries()) {
         let entry = placed?.entry;
         let named = (entry.type_id == event::TYPE).then(|| NamedType::from_event(Metadata::from_bytes(entry.metadata)));
-        names.extend(named.flatten());
+        memory::append(names, named.flatten())?;
     }
     Ok(())
 }
@@ -392,10 +425,11 @@ impl Hopped {
         Hopped { part, window: Window::new(0, from) }
     }
 
-    fn add_to(mut self, map: &mut Map) {
+    fn add_to(mut self, map: &mut Map) -> Result<(), NoMemory> {
         self.part.rows = Rows::Held(Arc::new(self.window));
-        if self.part.to > self.part.from {
-            map.parts.push(self.part);
+        match self.part.to > self.part.from {
+            true => memory::push(&mut map.parts, self.part),
+            false => Ok(()),
         }
     }
 
@@ -437,8 +471,13 @@ impl Hopped {
 }
 
 /// Walks the headers from an offset and id to the offset `to` and adds parts from them, with holes in between where
-/// there is no block. Stops where no block follows.
-fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: u64) -> Result<()> {
+/// there is no block; `named` gets the types that events name. Stops where no block follows.
+fn hop(
+    segment: &Arc<Segment>,
+    (map, named): (&mut Map, &mut Vec<NamedType>),
+    (from, first_id): (u64, u64),
+    to: u64,
+) -> Result<()> {
     let mut scanner = Scanner::new(segment.clone(), from);
     let mut hopped = Hopped::new(from, first_id);
     while hopped.part.to < to {
@@ -452,7 +491,7 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
             }
         }
         let bad = match header {
-            Ok(header) => match hopped.add(&mut scanner, &header, &mut map.names) {
+            Ok(header) => match hopped.add(&mut scanner, &header, named) {
                 Ok(()) => continue,
                 Err(Bad::Io(error)) => return Err(error.at(&segment.path)),
                 // Blocks after one that is out of order are not used.
@@ -483,12 +522,11 @@ fn hop(segment: &Arc<Segment>, map: &mut Map, (from, first_id): (u64, u64), to: 
             map.stopped = Some((at, Arc::new(out_of_order())));
             break;
         }
-        map.holes.push(Hole { from: at, to: next, bad: Arc::new(bad) });
-        std::mem::replace(&mut hopped, Hopped::new(next, first_id)).add_to(map);
+        memory::push(&mut map.holes, Hole { from: at, to: next, bad: Arc::new(bad) })?;
+        std::mem::replace(&mut hopped, Hopped::new(next, first_id)).add_to(map)?;
         scanner.jump(next);
     }
-    hopped.add_to(map);
-    Ok(())
+    Ok(hopped.add_to(map)?)
 }
 
 /// Whether there is a block where the map ended: a writer may fill space that the file already has.

@@ -13,10 +13,10 @@ use crate::record::NamedType;
 
 impl Segment {
     /// The named types in the last INDEX block that can be read.
-    pub fn names_by_index(self: &Arc<Self>) -> Result<Vec<NamedType>> {
+    pub fn names_by_index(self: &Arc<Self>) -> Result<Arc<Vec<NamedType>>> {
         let len = self.file.len().map_err(|e| Error::io(&e, "stat").at(&self.path))?;
         if self.translated.is_some() || len == u64::MAX {
-            return Ok(vec![]);
+            return Ok(Arc::default());
         }
         // For a closed and unchanged segment: the map that all other lookups use.
         let map = self.indexed()?;
@@ -35,7 +35,7 @@ impl Segment {
         while at != 0 {
             scanner.jump_by(at.saturating_add_signed(shift), shift);
             match load_index(&mut scanner) {
-                Ok((_, _, totals)) => return Ok(totals.names),
+                Ok((_, _, totals)) => return Ok(Arc::new(totals.names)),
                 Err(Bad::Io(error)) => return Err(error),
                 Err(_) => match scanner.header() {
                     // Each is nearer to the beginning, so this ends.
@@ -45,7 +45,7 @@ impl Segment {
                 },
             }
         }
-        Ok(vec![])
+        Ok(Arc::default())
     }
 
     /// The named types in the events before the segment's first record: all that were named before the segment began.

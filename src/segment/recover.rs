@@ -15,7 +15,7 @@ use crate::format::entries::{Entry, Progress};
 use crate::format::index::{self, Totals};
 use crate::format::tally::{Counted, Standing, Tallies};
 use crate::format::Malformed;
-use crate::memory;
+use crate::memory::{self, NoMemory};
 use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 
 /// What a segment was found to contain.
@@ -118,7 +118,7 @@ impl Recovered {
 }
 
 /// The first id that a record in the segment can have: its first events may report ids as lost.
-fn first_id(segment: &Arc<Segment>) -> u64 {
+fn first_id(segment: &Arc<Segment>) -> Result<u64> {
     let mut scanner = Scanner::new(segment.clone(), segment.start);
     let mut found = Recovered::nothing(segment);
     let first = scanner.header().and_then(|header| {
@@ -128,8 +128,11 @@ fn first_id(segment: &Arc<Segment>) -> u64 {
         }
         Ok(found.acknowledged.unwrap_or(segment.header.first_id))
     });
-    // Damage there is reported when it is read.
-    first.unwrap_or(segment.header.first_id).max(segment.header.first_id)
+    match first {
+        Err(Bad::Io(error)) if error.kind() == Kind::NoMemory => Err(error.at(&segment.path)),
+        // Damage there is reported when it is read.
+        first => Ok(first.unwrap_or(segment.header.first_id).max(segment.header.first_id)),
+    }
 }
 
 /// Walks the end of the segment by its block headers, from the last INDEX block that was durable, and verifies every
@@ -147,7 +150,7 @@ pub(crate) fn recover(segment: &Arc<Segment>) -> Result<Recovered> {
 /// the segment's blocks nor `durable_end`, which is known from elsewhere.
 pub(crate) fn recover_past_holes(segment: &Arc<Segment>, durable_end: u64) -> Result<Recovered> {
     let found = recover_end(segment, durable_end)?;
-    Ok(Recovered { first_id: first_id(segment).min(found.next_id), ..found })
+    Ok(Recovered { first_id: first_id(segment)?.min(found.next_id), ..found })
 }
 
 fn recover_end(segment: &Arc<Segment>, known: u64) -> Result<Recovered> {
@@ -442,9 +445,12 @@ fn remember_index(scanner: &mut Scanner, header: &BlockHeader, found: &mut Recov
 fn remember(scanner: &Scanner, header: &BlockHeader, found: &mut Recovered) -> Result<(), Bad> {
     let Recovered { types, acknowledged, indexing, tallies, .. } = found;
     summarize(scanner, header, tallies, indexing, |type_id, facts| match type_id {
-        event::TYPE => types.extend(NamedType::from_event(facts)),
-        event::RECOVERED => *acknowledged = id_after_loss(facts),
-        _ => (),
+        event::TYPE => memory::append(types, NamedType::from_event(facts)),
+        event::RECOVERED => {
+            *acknowledged = id_after_loss(facts);
+            Ok(())
+        }
+        _ => Ok(()),
     })
 }
 
@@ -454,7 +460,7 @@ fn summarize(
     header: &BlockHeader,
     tallies: &mut Tallies,
     indexing: &mut Indexing,
-    mut event: impl FnMut(u32, Metadata<'_>),
+    mut event: impl FnMut(u32, Metadata<'_>) -> Result<(), NoMemory>,
 ) -> Result<(), Bad> {
     tallies.clear();
     let mut counted = tallies.begin();
@@ -478,7 +484,7 @@ fn summarize(
             memory::push(&mut pairs, entry.metadata)?;
         }
         if is_event(entry.type_id) {
-            event(entry.type_id, Metadata::from_bytes(entry.metadata));
+            event(entry.type_id, Metadata::from_bytes(entry.metadata))?;
         } else {
             ordinal = ordinal.saturating_add(1);
             latest = latest.max(entry.time);

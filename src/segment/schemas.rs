@@ -1,6 +1,6 @@
 //! The schemas of a segment: SCHEMA events, whose payloads are the schemas of its types.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Schema {
 
 /// Schemas that are looked for, and those that were found.
 struct Search<'a> {
-    wanted: &'a mut HashSet<[u8; 32]>,
+    wanted: &'a mut BTreeSet<[u8; 32]>,
     found: Vec<Schema>,
     /// Bytes of schemas that may still be found.
     left: u64,
@@ -51,7 +51,7 @@ impl Segment {
     /// states, is as good as missing.
     ///
     /// A writer repeats the schemas at the beginning, so this reads little, unless some were defined later.
-    pub fn schemas(self: &Arc<Self>, wanted: &mut HashSet<[u8; 32]>) -> Result<Vec<Schema>> {
+    pub fn schemas(self: &Arc<Self>, wanted: &mut BTreeSet<[u8; 32]>) -> Result<Vec<Schema>> {
         let mut search = Search { wanted, found: vec![], left: limits::SCHEMAS };
         if !search.is_over() && self.translated.is_none() {
             let behind = search.look_at_head(self)?;
@@ -156,9 +156,9 @@ impl Search<'_> {
             }
             let mut copy = vec![];
             memory::extend(&mut copy, bytes)?;
+            memory::push(&mut self.found, Schema { sha256, encoding, bytes: Arc::new(copy) })?;
             self.left -= len;
             self.wanted.remove(&sha256);
-            self.found.push(Schema { sha256, encoding, bytes: Arc::new(copy) });
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::io::{Directory, Location};
 use crate::log::catalog::{encode, read, Summary, SEGMENTS};
 use crate::log::labels::Label;
 use crate::log::names;
+use crate::memory;
 use crate::options::ReaderOptions;
 use crate::reader::Reader;
 use crate::store::remote::RemoteDirectory;
@@ -88,7 +89,7 @@ impl Shipper {
                     asked += 1;
                     summarize(&there, &object)
                 });
-                summaries.extend(summary);
+                memory::append(&mut summaries, summary).map_err(|refused| super::here(refused.into()))?;
                 reaches = number;
                 if summaries.len().is_multiple_of(WAIT) && is_full(&summaries) {
                     break;

@@ -15,6 +15,7 @@ use super::{check_name, check_ranges, stopped, url_of, Answer, Failure, Listed, 
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::{fill_random, open, read_full, rename_new};
+use crate::memory;
 
 /// Files below one directory. A file gets its name after all of it is on the disk, and never replaces another; until
 /// then its name begins with a dot.
@@ -101,7 +102,7 @@ impl DirectoryStore {
         let mut file = created.map_err(|e| failed(&e, "create the file"))?;
         file.set_permissions(fs::Permissions::from_mode(self.mode)).map_err(|e| failed(&e, "set the file's mode"))?;
         let mut sha256 = Sha256::new();
-        let mut buffer = vec![0; self.limit.piece(BUFFER)];
+        let mut buffer = memory::zeros(self.limit.piece(BUFFER))?;
         let mut bytes = 0;
         loop {
             if upload.monitor.stop() {
@@ -211,7 +212,7 @@ impl Store for DirectoryStore {
         let (file, stat) = self.open_object(name)?;
         check_ranges(ranges, stat.bytes).map_err(|failure| failure.at(&url_of(&self.url, name)))?;
         let read = |range: &Range<u64>| {
-            let mut bytes = vec![0; (range.end - range.start) as usize];
+            let mut bytes = memory::zeros((range.end - range.start) as usize)?;
             file.read_exact_at(&mut bytes, range.start).map_err(|e| self.failure(name, &e, "read the file"))?;
             Ok(bytes)
         };
@@ -221,7 +222,7 @@ impl Store for DirectoryStore {
     fn read_end(&self, name: &str, bytes: u64) -> Answer<(Stat, Vec<u8>)> {
         let (file, stat) = self.open_object(name)?;
         let at = stat.bytes.saturating_sub(bytes);
-        let mut end = vec![0; (stat.bytes - at) as usize];
+        let mut end = memory::zeros((stat.bytes - at) as usize)?;
         file.read_exact_at(&mut end, at).map_err(|e| self.failure(name, &e, "read the file"))?;
         Ok((stat, end))
     }

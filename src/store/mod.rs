@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::{File, OneFile};
+use crate::memory::{self, NoMemory};
 
 pub(crate) use address::shows_secret;
 pub(crate) use confirm::confirm_unless;
@@ -115,6 +116,13 @@ pub struct Failure {
     pub error: Error,
     /// Whether the same request may succeed later.
     pub again: Again,
+}
+
+impl From<NoMemory> for Failure {
+    #[cold]
+    fn from(refused: NoMemory) -> Self {
+        Failure::later(refused.into())
+    }
 }
 
 impl Failure {
@@ -252,7 +260,7 @@ pub enum Stored {
 
 /// Stores a few bytes as an object. An existing object of that name stays as it is.
 pub(crate) fn put_bytes(store: &dyn Store, name: &str, bytes: &[u8]) -> Answer<()> {
-    let file = OneFile::new(name, bytes.to_vec()).file();
+    let file = OneFile::new(name, memory::copied(bytes)?).file();
     let sums = Sums::of(&file, u64::MAX).map_err(Failure::when_mended)?;
     let upload = Upload { name, source: &*file, path: Path::new(name), sums: &sums, resume: None, monitor: &() };
     store.upload(&upload).map(drop)

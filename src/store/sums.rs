@@ -11,6 +11,7 @@ use sha2::Sha256;
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
 use crate::io::{read_full, thread, File};
+use crate::memory;
 
 /// Swift does not accept more parts than this by default (S3 accepts ten times as many): a file that would have more
 /// gets larger ones.
@@ -159,7 +160,7 @@ impl Parts {
     fn read(&self, number: usize, mut each: impl FnMut(&[u8])) -> Result<u64> {
         /// Bytes read at once: large enough for the disk, small enough for the cache.
         const BUFFER: u64 = 256 << 10;
-        let mut buffer = vec![0; self.part_bytes.min(BUFFER) as usize];
+        let mut buffer = memory::zeros(self.part_bytes.min(BUFFER) as usize)?;
         let begin = self.part_bytes * number as u64;
         let mut n = 0;
         while n < self.part_bytes {

@@ -1,6 +1,6 @@
 //! The dictionary of a table's type names, which grows as names are met.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::batch::Bytes;
@@ -17,7 +17,7 @@ const REMEMBERED: usize = 64;
 /// The names met so far, and those of the rows that were read last.
 #[derive(Default)]
 pub(super) struct TypeNames {
-    places: HashMap<String, i32>,
+    places: BTreeMap<String, i32>,
     /// The names in the order of their places, which batches share.
     names: Arc<Bytes>,
     of_rows: Vec<i32>,

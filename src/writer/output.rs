@@ -11,7 +11,7 @@ use super::types::{Described, Types};
 use crate::error::{Error, Kind, Result};
 use crate::format::codec::Compressor;
 use crate::format::declaration::Hole;
-use crate::format::draft::{Buffers, Draft, NewEntry};
+use crate::format::draft::{Buffers, Draft, Need, NewEntry};
 use crate::io::clock::Clock;
 use crate::io::sync::Mutex;
 use crate::log::{Behind, Prepared, Target};
@@ -210,6 +210,9 @@ impl Output {
     /// Writes events, and after them some with payloads: all of them, or nothing and an error.
     pub(super) fn write_events_with(&mut self, events: &[(u32, MetadataBuf)], others: &[Described]) -> Result<()> {
         let mut buffers = Buffers::default();
+        let facts = || events.iter().map(|(_, facts)| facts).chain(others.iter().map(|other| &other.facts));
+        let metadata = facts().map(|facts| facts.as_metadata().as_bytes().len()).sum();
+        buffers.reserve(Need::of(events.len() + others.len(), metadata))?;
         let mut draft = Draft::new(self.appender.next_id(), &mut buffers, 0);
         let time = self.clock.now_ns();
         for (type_id, facts) in events {

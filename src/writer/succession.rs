@@ -91,7 +91,7 @@ impl Output {
             }
             _ => {
                 events.push((event::OPENED, MetadataBuf::new()));
-                let types = if lacks_types { output.types.lock().described() } else { vec![] };
+                let types = if lacks_types { output.types.lock().described()? } else { vec![] };
                 output.write_events_with(&events, &types)?;
                 if left_as_is.is_none() {
                     // The segment was begun with them.
@@ -253,7 +253,7 @@ impl Output {
     /// record may come before.
     pub fn write_opening(&mut self) -> Result<()> {
         if let Some(events) = self.opening.clone() {
-            let types = self.types.lock().described();
+            let types = self.types.lock().described()?;
             self.write_events_with(&events, &types)?;
             self.opening = None;
             self.appender.skip_to(self.skip_to);

@@ -1,12 +1,12 @@
 //! The named types of a log, their numbers, and their schemas.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Parts, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::io::sync::Mutex;
-use crate::memory;
+use crate::memory::{self, NoMemory};
 use crate::options::TypeOptions;
 use crate::record::{event, is_event, MetadataBuf, NamedType, FIRST_NAMED_TYPE};
 use crate::segment::Schema;
@@ -106,7 +106,7 @@ impl Types {
     }
 
     /// The events that describe them: each schema before the types that refer to it.
-    pub fn described(&self) -> Vec<Described> {
+    pub fn described(&self) -> Result<Vec<Described>, NoMemory> {
         let schema = |schema: &Schema| Described {
             type_id: event::SCHEMA,
             facts: schema.to_facts(),
@@ -114,17 +114,17 @@ impl Types {
         };
         let named =
             |named: &NamedType| Described { type_id: event::TYPE, facts: named.to_facts(), payload: Arc::default() };
-        self.schemas.iter().map(schema).chain(self.named.iter().map(named)).collect()
+        memory::list(self.schemas.iter().map(schema).chain(self.named.iter().map(named)))
     }
 }
 
 /// The numbers of named types.
 pub(super) struct Names {
     /// The newest number of each name.
-    newest: HashMap<String, u32>,
+    newest: BTreeMap<String, u32>,
     /// By all that describes a type, without the number.
-    numbers: HashMap<NamedType, u32>,
-    schemas: HashSet<[u8; 32]>,
+    numbers: BTreeMap<NamedType, u32>,
+    schemas: BTreeSet<[u8; 32]>,
     /// All of them, which the write stage uses too.
     known: Arc<Mutex<Types>>,
     /// The number of the next name. Neither it nor any above it is in use.
@@ -135,11 +135,11 @@ impl Names {
     pub fn new(known: Arc<Mutex<Types>>) -> Self {
         let types = known.lock();
         let end = types.named.iter().map(|named| named.number + 1).max().unwrap_or(FIRST_NAMED_TYPE);
-        let newest = types.named.iter().map(|named| (named.name.clone(), named.number)).collect();
-        let schemas: HashSet<_> = types.schemas.iter().map(|schema| schema.sha256).collect();
+        let newest = memory::map(types.named.iter().map(|named| (named.name.clone(), named.number)));
+        let schemas = memory::set(types.schemas.iter().map(|schema| schema.sha256));
         // A type whose schema is lost is not what a caller asks for who has the schema.
         let whole = types.named.iter().filter(|named| named.schema.is_none_or(|sum| schemas.contains(&sum)));
-        let numbers = whole.map(|named| (NamedType { number: 0, ..named.clone() }, named.number)).collect();
+        let numbers = memory::map(whole.map(|named| (NamedType { number: 0, ..named.clone() }, named.number)));
         drop(types);
         Names { newest, numbers, schemas, known, end }
     }
@@ -160,14 +160,20 @@ impl Names {
         self.end
     }
 
-    /// The type with the next number, and its schema, if the log has not got it. Nothing is noted yet.
+    /// The type with the next number, and its schema, if the log has not got it. Nothing is noted yet, but there is room
+    /// for it.
     pub fn next(&self, wanted: &NamedType, schema: &[u8]) -> Result<(NamedType, Option<Schema>)> {
         if is_event(self.end) {
             return Err(Error::new(Kind::TooLarge, "the log has 2^30 named types, and no number for another"));
         }
         let named = NamedType { number: self.end, ..wanted.clone() };
+        let mut known = self.known.lock();
+        // Room in the lists: once the type is written, noting it must not fail.
+        memory::reserve(&mut known.named, 1)?;
         let Some(sha256) = named.schema.filter(|sum| !self.schemas.contains(sum)) else { return Ok((named, None)) };
-        let left = self.known.lock().left;
+        memory::reserve(&mut known.schemas, 1)?;
+        let left = known.left;
+        drop(known);
         if schema.len() as u64 > left {
             let reason = format!(
                 "a schema of {} bytes, where the schemas of the log may take {left} more: each segment begins with all of \
@@ -182,7 +188,7 @@ impl Names {
         Ok((named, Some(schema)))
     }
 
-    /// Notes a type that was written, and the schema that was written before it; returns its number.
+    /// Notes a type from [`Self::next`] that was written, and the schema that was written before it; returns its number.
     pub fn add(&mut self, named: NamedType, schema: Option<Schema>) -> u32 {
         let number = named.number;
         self.newest.insert(named.name.clone(), number);

@@ -11,5 +11,6 @@ POWER_AFTER_KILL = "writer::power_loss::what_the_next_writer_syncs_after_a_kill_
 CLOSED_BESIDE_A_SYNC = "writer::hooks::a_segment_that_was_closed_beside_a_sync_is_durable_when_its_hooks_are_called"
 IN_MODEL = "model::ids_and_type_numbers_are_unique_and_what_was_acknowledged_is_there_when_writes_fail"
 OUT_OF_MEMORY = "out_of_memory::no_allocation_that_is_refused_ends_the_process_or_costs_a_record"
+MANY_TYPES = "out_of_memory::no_list_of_named_types_that_is_refused_ends_the_process_or_costs_a_record_or_a_number"
 BY_TIME = "reader::many_segments::a_time_is_found_among_segments_that_rolled_as_reading_everything_finds_it"
 

@@ -1,6 +1,6 @@
 """Defects of the room reader, and the tests that notice them."""
 
-from defect import OUT_OF_MEMORY, defect
+from defect import OUT_OF_MEMORY, MANY_TYPES, defect
 
 DEFECTS = [
     defect(
@@ -23,6 +23,20 @@ DEFECTS = [
         "            Err(Bad::Io(error)) => (Shown::Nothing, Err(Bad::Io(error))),",
         "            Err(Bad::Io(error)) => return Err(Bad::Io(error)),",
         OUT_OF_MEMORY,
+    ),
+    defect(
+        "names are not looked for again after a refusal",
+        "src/reader/lost_names.rs",
+        "            Err(error) if error.kind() == Kind::NoMemory => return Err(error),\n",
+        "",
+        MANY_TYPES,
+    ),
+    defect(
+        "counts are sorted with memory that nobody asked for",
+        "src/reader/counts.rs",
+        "    counts.sort_unstable_by(|a, b| {",
+        "    counts.sort_by(|a, b| {",
+        MANY_TYPES,
     ),
     defect(
         "salvage ends at a block over the bound",
@@ -224,8 +238,8 @@ DEFECTS = [
     defect(
         "salvage does not ask the segments beside for names",
         "src/reader/lost_names.rs",
-        "                    beside.extend(other.names_at_head()?);",
-        "                    beside.extend(other.names_at_head()?.into_iter().take(0));",
+        "                    memory::append(&mut beside, other.names_at_head()?)?;",
+        "                    memory::append(&mut beside, other.names_at_head()?.into_iter().take(0))?;",
         "repair::rows::names_of_types_survive_the_block_that_gave_them",
     ),
     defect(

@@ -1,6 +1,6 @@
 """Defects of the room segment, and the tests that notice them."""
 
-from defect import POWER, OUT_OF_MEMORY, BY_TIME, defect
+from defect import POWER, OUT_OF_MEMORY, MANY_TYPES, BY_TIME, defect
 
 DEFECTS = [
     defect(
@@ -116,6 +116,13 @@ DEFECTS = [
         OUT_OF_MEMORY,
     ),
     defect(
+        "a set of types is made from a list that nobody asked memory for",
+        "src/memory.rs",
+        "    let mut all = BTreeMap::new();\n    all.extend(items);\n    all\n",
+        "    items.into_iter().collect()\n",
+        MANY_TYPES,
+    ),
+    defect(
         "a block takes more memory than the reader's bound",
         "src/segment/scanner.rs",
         "        match bytes <= self.segment.block_max_bytes {",
@@ -203,8 +210,8 @@ DEFECTS = [
     defect(
         "totals are counted twice after reopening",
         "src/segment/indexing.rs",
-        "            counts: totals.counts.iter().flatten().copied().collect(),",
-        "            counts: totals.counts.iter().flatten().map(|&(type_id, count)| (type_id, 2 * count)).collect(),",
+        "            counts: memory::map(totals.counts.iter().flatten().copied()),",
+        "            counts: memory::map(totals.counts.iter().flatten().map(|&(type_id, count)| (type_id, 2 * count))),",
         "writer::reopen_index::a_log_that_is_opened_fifty_times_is_indexed_as_if_it_had_been_once",
     ),
     defect(

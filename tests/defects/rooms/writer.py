@@ -1,6 +1,6 @@
 """Defects of the room writer, and the tests that notice them."""
 
-from defect import POWER, CLOSED_BESIDE_A_SYNC, IN_MODEL, OUT_OF_MEMORY, BY_TIME, defect
+from defect import POWER, CLOSED_BESIDE_A_SYNC, IN_MODEL, OUT_OF_MEMORY, MANY_TYPES, BY_TIME, defect
 
 # The two functions of the append stage around a wait for a buffer, and what is between them.
 AROUND_A_WAIT = """\
@@ -123,6 +123,20 @@ DEFECTS = [
         "            self.grow(payload)?;\n",
         "",
         OUT_OF_MEMORY,
+    ),
+    defect(
+        "a type is written without room to note it",
+        "src/writer/types.rs",
+        "        memory::reserve(&mut known.named, 1)?;\n",
+        "",
+        MANY_TYPES,
+    ),
+    defect(
+        "the events that describe the types are pushed without room for them",
+        "src/writer/output.rs",
+        "        buffers.reserve(Need::of(events.len() + others.len(), metadata))?;\n",
+        "        let _ = Need::of(events.len() + others.len(), metadata);\n",
+        MANY_TYPES,
     ),
     defect(
         "appends wait for a write that hangs",
@@ -658,8 +672,8 @@ DEFECTS = [
     defect(
         "a segment begins with types without their schemas",
         "src/writer/types.rs",
-        "        self.schemas.iter().map(schema).chain(self.named.iter().map(named)).collect()",
-        "        self.schemas.iter().take(0).map(schema).chain(self.named.iter().map(named)).collect()",
+        "        memory::list(self.schemas.iter().map(schema).chain(self.named.iter().map(named)))",
+        "        memory::list(self.schemas.iter().take(0).map(schema).chain(self.named.iter().map(named)))",
         "schemas::kept::compressing_and_decompressing_keep_them",
     ),
     defect(
