@@ -215,6 +215,8 @@ fn show_records(
     // A log that is followed has no known end.
     let mut bar = (!args.follow).then(|| ReadBar::beside_output(reader, args.reverse));
     let mut second_look = false;
+    // Records that are appended to a log meanwhile are not the last ones that it had.
+    let mut to_print = args.select.last.filter(|_| !args.follow && !args.events).unwrap_or(u64::MAX);
     loop {
         if let Some(bar) = &mut bar {
             bar.show(&cursor);
@@ -226,13 +228,20 @@ fn show_records(
             unmatched.look(reader, true, is_url(path), &|| false);
             return Ok(Ended::Well);
         }
-        let next = printer.next(&mut cursor, bar.as_ref());
+        let next = match to_print {
+            0 => printer.pass(&mut cursor, bar.as_ref()),
+            _ => printer.next(&mut cursor, bar.as_ref()),
+        };
         if next.is_err() {
             // A message that is printed now has a line of its own.
             bar = None;
         }
         match next {
-            Ok(true) => second_look = false,
+            Ok(true) if to_print == 0 => {
+                unmatched.look(reader, printer.left < left, is_url(path), &|| false);
+                return Ok(Ended::Well);
+            }
+            Ok(true) => (to_print, second_look) = (to_print - 1, false),
             Ok(false) => match signals {
                 Some(signals) => {
                     if filter.to_id.is_some_and(|to| cursor.tail().next_id > to) {

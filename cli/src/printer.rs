@@ -72,6 +72,13 @@ impl Printer {
         Ok(true)
     }
 
+    /// Passes over the next record; false when there is none for now.
+    pub fn pass(&mut self, cursor: &mut Cursor, bar: Option<&ReadBar>) -> Result<bool, Stop> {
+        let next = cursor.next();
+        report(&self.reported, &mut self.losses, &mut self.out, bar).map_err(Stop::Output)?;
+        Ok(next.map_err(Stop::Log)?.is_some())
+    }
+
     /// Reports the losses before the next record.
     pub fn report_losses(&mut self) -> Result<(), Fail> {
         report(&self.reported, &mut self.losses, &mut self.out, None)

@@ -18,7 +18,7 @@ pub struct Select {
     pub pairs: Vec<(String, String)>,
     /// Only the last so many of the records that match everything else
     #[arg(long, value_name = "N")]
-    last: Option<u64>,
+    pub last: Option<u64>,
     /// Only records of this time or later
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = args::time)]
     since: Option<i64>,

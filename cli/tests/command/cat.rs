@@ -4,8 +4,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{binlog, binlog_with, command, finish, kill, on_terminal, piped, read_lines, until};
+use ::binlog::{Writer, WriterOptions};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -123,6 +125,28 @@ fn metadata_the_last_and_the_newest_first_choose_records() {
     assert_eq!(ids(&["--reverse", "--last", "3", "--limit", "2", "--id", "2.."]), [4, 3]);
     assert_eq!(ids(&["--salvage", "--last", "2"]), [3, 4]);
     assert_eq!(ids(&["--follow", "--last", "2", "--limit", "2"]), [3, 4]);
+}
+
+#[test]
+fn the_last_records_are_so_many_while_a_writer_appends_as_fast_as_it_can() {
+    let home = tempdir().unwrap();
+    let log = home.path().join("log");
+    let writer = Writer::open(&log, WriterOptions::default()).unwrap();
+    writer.append(1, b"the first").unwrap();
+    writer.flush().unwrap();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                writer.append(1, b"one more").unwrap();
+                writer.flush().unwrap();
+            }
+        });
+        let lines = || binlog(home.path(), &["cat", "--last", "1", "log"]).out.split(|&byte| byte == b'\n').count() - 1;
+        let counts: Vec<usize> = (0..20).map(|_| lines()).collect();
+        is_done.store(true, Ordering::Relaxed);
+        assert_eq!(counts, [1; 20]);
+    });
 }
 
 #[test]
