@@ -48,6 +48,8 @@ pub struct Table {
     /// Rows that were read, and how many of them are in batches.
     rows: Vec<Hit>,
     taken: usize,
+    /// Rows that may still come.
+    left: u64,
     state: State,
 }
 
@@ -78,6 +80,8 @@ impl Reader {
             options,
             rows: vec![],
             taken: 0,
+            // Records that are appended to a log meanwhile are not the last ones that it had.
+            left: filter.last.filter(|_| !filter.events).unwrap_or(u64::MAX),
             state: State::Reading,
         })
     }
@@ -153,6 +157,8 @@ impl Table {
 
     fn read(&mut self) -> Result<()> {
         self.cursor.next_rows(&mut self.rows, AT_ONCE)?;
+        self.rows.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= self.rows.len() as u64;
         let is_wide = |row: &Hit| i64::try_from(row.id).is_err();
         if let Some(at) = self.rows.iter().position(|row| self.options.plain && is_wide(row)) {
             let reason = format!(

@@ -86,3 +86,25 @@ fn a_table_of_a_live_log_ends_where_the_log_ended() {
     assert!(table.next_batch().unwrap().is_none());
     assert_eq!(all_rows(&mut reader.table(&Filter::default(), &all_columns()).unwrap()).len(), 2);
 }
+
+#[test]
+fn a_table_of_the_last_rows_has_so_many_although_more_are_appended_before_it_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let writer = Writer::open(home.path(), WriterOptions::default()).unwrap();
+    let append = |count| {
+        (0..count).for_each(|_| drop(writer.append(1, b"a record").unwrap()));
+        writer.flush().unwrap();
+    };
+    append(10);
+    let reader = Reader::open(home.path(), ReaderOptions::default()).unwrap();
+    for last in [0, 1, 3, 10] {
+        let filter = Filter { last: Some(last), ..Filter::default() };
+        let mut table = reader.table(&filter, &TableOptions::default()).unwrap();
+        append(100);
+        let mut rows = 0;
+        while let Some(batch) = table.next_batch().unwrap() {
+            rows += batch.rows() as u64;
+        }
+        assert_eq!(rows, last);
+    }
+}

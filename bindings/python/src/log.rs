@@ -200,7 +200,8 @@ impl Log {
         let filter = Filter { last, newest_first: reverse, events, headers_only, ..selection.filter };
         let timeout = timeout.map(|given| convert::duration("timeout", given)).transpose()?;
         let cursor = py.detach(|| reader.cursor(&filter)).or_raise(py)?;
-        Ok(Records::new(cursor, Showing { follow, timeout, views, headers_only, wanted }))
+        let most = last.filter(|_| !follow && !events);
+        Ok(Records::new(cursor, Showing { follow, timeout, views, headers_only, wanted }, most))
     }
 
     /// A capsule with a stream of the table, or with its schema alone.

@@ -58,6 +58,8 @@ struct Reading {
     last: Option<(u32, Option<Arc<NamedType>>)>,
     block: Option<Py<PyBytes>>,
     ended: bool,
+    /// Records that may still come: those that are appended to a log meanwhile are not the last ones that it had.
+    left: u64,
 }
 
 /// Copies of records.
@@ -105,7 +107,7 @@ impl Batch {
 }
 
 impl Records {
-    pub fn new(cursor: Cursor, showing: Showing) -> Self {
+    pub fn new(cursor: Cursor, showing: Showing, most: Option<u64>) -> Self {
         Records {
             interrupter: cursor.interrupter(),
             reading: Mutex::new(Reading {
@@ -117,6 +119,7 @@ impl Records {
                 last: None,
                 block: None,
                 ended: false,
+                left: most.unwrap_or(u64::MAX),
             }),
             reader: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -157,8 +160,14 @@ impl Records {
                 reading.ended = true;
                 return Err(convert::no_memory(py, bytes));
             }
-            let Reading { cursor: Some(cursor), batch, most, showing, .. } = reading else { return Ok(false) };
-            let count = match py.detach(|| batch.fill(cursor, *most)) {
+            let Reading { cursor: Some(cursor), batch, most, showing, left, .. } = reading else { return Ok(false) };
+            let within = usize::try_from(*left).unwrap_or(usize::MAX);
+            // Behind the last one, there may be damage.
+            let read = py.detach(|| match within {
+                0 => cursor.next_batch(1, |_| ()).map(|_| 0),
+                _ => batch.fill(cursor, within.min(*most)),
+            });
+            let count = match read {
                 Ok(count) => count,
                 Err(error) if error.kind() == Kind::Interrupted => {
                     py.check_signals()?;
@@ -166,6 +175,7 @@ impl Records {
                 }
                 Err(error) => return Err(raised(py, &error)),
             };
+            *left -= count as u64;
             if count > 0 {
                 *most = (*most * 2).min(MOST);
                 return reading.prepare(py).map(|()| true);

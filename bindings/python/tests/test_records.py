@@ -266,3 +266,16 @@ def test_segments_are_compressed_and_read_on(log: Path) -> None:
     done = binlog.compress(log)
     assert len(done) >= 3 and all(before > after for _, _, before, after in done[:3])
     assert ids(binlog.open(log).records()) == list(range(1, 1001))
+
+
+def test_the_last_records_are_so_many_although_more_are_appended_before_they_are_read(tmp_path: Path) -> None:
+    with binlog.Writer(tmp_path / "log", flush=True) as writer:
+        writer.append_batch([b"early"] * 10)
+        log = binlog.open(tmp_path / "log")
+        for last in (0, 1, 3, 10):
+            records = log.records(last=last)
+            writer.append_batch([b"late"] * 50)
+            assert len(list(records)) == last
+        followed = log.records(last=2, follow=True, timeout=0.2)
+        writer.append_batch([b"late"] * 5)
+        assert len(list(followed)) == 7

@@ -142,10 +142,12 @@ fn the_last_records_are_so_many_while_a_writer_appends_as_fast_as_it_can() {
                 writer.flush().unwrap();
             }
         });
-        let lines = || binlog(home.path(), &["cat", "--last", "1", "log"]).out.split(|&byte| byte == b'\n').count() - 1;
-        let counts: Vec<usize> = (0..20).map(|_| lines()).collect();
+        let lines = |command: &[&str]| binlog(home.path(), command).out.split(|&byte| byte == b'\n').count() - 1;
+        let cat: Vec<usize> = (0..20).map(|_| lines(&["cat", "--last", "1", "log"])).collect();
+        let export = ["export", "--to", "jsonl", "--last", "1", "log", "-"];
+        let export: Vec<usize> = (0..10).map(|_| lines(&export)).collect();
         is_done.store(true, Ordering::Relaxed);
-        assert_eq!(counts, [1; 20]);
+        assert_eq!((&cat[..], &export[..]), (&[1; 20][..], &[1; 10][..]));
     });
 }
 

@@ -70,15 +70,21 @@ impl Work<'_> {
         form.begin(out, log)?;
         let mut cursor = reader.cursor(&self.filter())?;
         let (mut held, mut losses, mut second_look) = (Held::default(), 0, false);
+        // Records that are appended to a log meanwhile are not the last ones that it had.
+        let mut to_copy = self.args.select.last.filter(|_| !self.args.events).unwrap_or(u64::MAX);
         loop {
             if let Some(signal) = self.signals.caught() {
                 return Ok(Ended::Signal(signal));
+            }
+            if to_copy == 0 && cursor.next()?.is_some() {
+                form.end(out)?;
+                return Ok(if losses > 0 { Ended::Damaged } else { Ended::Well });
             }
             let copied = self.next(&mut cursor, &mut held, form, out);
             losses += self.report();
             self.bar.show(&cursor);
             match copied? {
-                true => second_look = false,
+                true => (to_copy, second_look) = (to_copy.saturating_sub(1), false),
                 false if !second_look && may_have_been_closed_meanwhile(&cursor) => second_look = true,
                 false => break,
             }
