@@ -246,6 +246,34 @@ def _(place):
     same(sunk(place), list(range(1, 901)), "the second run")
 
 
+@check("two logs in one prefix of S3, and a second one that appears where there was one")
+def _(place):
+    both, url = place.work / "both", store(place, "two")
+    write(both, 300, roll=100, name="orders")
+    write(both, 200, roll=100, name="events")
+    command("ship", "--quiet", "--roll", both, url)
+    by_log = lambda name: {row[0]: row[1] for row in sink(place, name).groupBy("log").count().collect()}
+    now(place, url, "both")
+    same(by_log("both"), {"orders": 300, "events": 200}, "two logs")
+    write(both, 50, first=200, name="events")
+    command("ship", "--quiet", "--roll", both, url)
+    now(place, url, "both")
+    same(by_log("both"), {"orders": 300, "events": 250}, "two logs, of which one has more")
+
+    path, url = write(place.work / "one", 100, name="orders"), store(place, "second")
+    command("ship", "--quiet", "--roll", path, url)
+    query = to_parquet(stream(place.spark, url), place.work, "one", processingTime="100 milliseconds")
+    until(lambda: by_log("one") == {"orders": 100}, what="the records of the only log")
+    write(path, 70, name="events")
+    command("ship", "--quiet", "--roll", path, url)
+    until(lambda: by_log("one") == {"orders": 100, "events": 70}, what="the records of the second log")
+    write(path, 30, first=100, name="orders")
+    command("ship", "--quiet", "--roll", path, url)
+    until(lambda: by_log("one") == {"orders": 130, "events": 70}, what="more of the first log")
+    query.stop()
+    same(len(sunk(place, "one")), 200, "each once")
+
+
 @check("conditions and columns of a stream are those of a query")
 def _(place):
     path = write(place.work / "log", 1000, roll=300)
