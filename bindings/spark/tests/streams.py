@@ -184,6 +184,46 @@ def _(place):
     same(sunk(place, "log-sink"), [*range(1, 251), *range(first, 1001)], "with failOnDataLoss=false")
 
 
+@check("startingId of records that retention removed: failOnDataLoss fails with the ids, and false goes on behind them")
+def _(place):
+    path = write(place.work / "log", 1000, roll=100)
+    command("prune", "--keep-segments", "3", path)
+    first = own(path)[0]["id"]
+    fails(lambda: now(place, path, startingId="5"), f"records 5 to {first - 1}", "failOnDataLoss")
+    now(place, path, startingId="5", failOnDataLoss="false")
+    same(sunk(place), list(range(first, 1001)), "with failOnDataLoss=false")
+    for name, start in (("beginning", {}), ("one", {"startingId": "1"})):
+        now(place, path, name, **start)
+        same(sunk(place, name), list(range(first, 1001)), f"from the beginning: {start}")
+
+
+@check("startingId beyond the end of a log: it begins with that id when the log has it, across restarts")
+def _(place):
+    from pyspark.sql import functions as f
+
+    path = place.work / "logs"
+    write(path, 100, name="long")
+    write(path, 10, name="short")
+    by_log = lambda: {row[0]: tuple(row[1:]) for row in sink(place).groupBy("log").agg(f.count("id"), f.min("id"), f.max("id")).collect()}
+    now(place, path, startingId="50")
+    same(by_log(), {"long": (51, 50, 100)}, "a log that is shorter has nothing yet")
+    write(path, 20, first=10, name="short")
+    now(place, path, startingId="50")
+    same(by_log(), {"long": (51, 50, 100)}, "more of it, but not yet that id")
+    # The option is that of the first start alone.
+    now(place, path)
+    now(place, path, startingId="7")
+    same(by_log(), {"long": (51, 50, 100)}, "with another value, or none")
+    write(path, 30, first=30, name="short")
+    now(place, path)
+    same(by_log(), {"long": (51, 50, 100), "short": (11, 50, 60)}, "from that id on")
+    query = to_parquet(stream(place.spark, path, startingId="100"), place.work, "live", processingTime="100 milliseconds")
+    until(lambda: sunk(place, "live") == [100], what="the record with the id")
+    write(path, 50, first=60, name="short")
+    until(lambda: sunk(place, "live") == sorted([100, *range(100, 111)]), what="the records of the other log from the id on")
+    query.stop()
+
+
 @check("a log that was replaced by another one fails, or is a new one with failOnDataLoss=false")
 def _(place):
     path = write(place.work / "log", 300, roll=100)

@@ -45,7 +45,7 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
     Map<String, LogOffset.Position> begins = new TreeMap<>();
     try {
       find(new LogOffset(Map.of()));
-      for (LogFinder.Found log : logs.values()) begins.put(log.id, new LogOffset.Position(log.name, begin(log)));
+      for (LogFinder.Found log : logs.values()) begins.put(log.id, begin(log));
     } catch (BinlogException e) {
       throw new UncheckedIOException(e.getMessage(), e);
     }
@@ -53,11 +53,17 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
   }
 
   /** The first record that a stream without a checkpoint shows. */
-  private long begin(LogFinder.Found log) throws BinlogException {
+  private LogOffset.Position begin(LogFinder.Found log) throws BinlogException {
     Start start = read.options.start;
-    if (start.timeNs == null) return Math.max(start.id, log.first);
-    if (start.timeNs == 0) return log.first; // the filter has no bound there, nor does anybody write such times
-    Filter later = Filter.builder().headersOnly().fromNanos(start.timeNs).build();
+    if (start.timeNs != null) return new LogOffset.Position(log.name, begin(log, start.timeNs));
+    if (start.id >= log.next) return LogOffset.Position.unread(log.name, start.id);
+    if (start.id > 1 && start.id < log.first) lost(log.name, log.place, start.id, log.first - 1);
+    return new LogOffset.Position(log.name, Math.max(start.id, log.first));
+  }
+
+  private long begin(LogFinder.Found log, long timeNs) throws BinlogException {
+    if (timeNs == 0) return log.first; // the filter has no bound there, nor does anybody write such times
+    Filter later = Filter.builder().headersOnly().fromNanos(timeNs).build();
     try (BinlogReader reader = Planner.open(log.place, read.options.readerOf(log.name));
         Cursor cursor = reader.cursor(later)) {
       Record first = cursor.next();
@@ -114,7 +120,8 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
     });
     for (LogFinder.Found log : logs.values()) {
       LogOffset.Position position = since.logs.get(log.id);
-      if (position == null || log.next >= position.next) continue;
+      // The ids before a position that was only asked for may be given as often as they like.
+      if (position == null || position.isUnread || log.next >= position.next) continue;
       lose("the log " + log.name + " in " + log.place + " ends with record " + (log.next - 1)
           + ", and the stream has read up to record " + (position.next - 1) + ": the end of the log was lost or replaced, and its "
           + "ids are given to other records");
