@@ -243,11 +243,55 @@ def _(place):
     now(place, path)
     shutil.rmtree(path)
     older.rename(path)
-    fails(lambda: now(place, path), "ends with record 200", "301", "failOnDataLoss")
+    fails(lambda: now(place, path), "ends with record 200", "read up to record 300", "failOnDataLoss", "continues with record 201")
     now(place, path, failOnDataLoss="false")
     write(path, 50, first=200)
     now(place, path, failOnDataLoss="false")
     same(sunk(place), sorted([*range(1, 301), *range(201, 251)]), "ids")
+
+
+def planned(place, name):
+    """A log of which a batch with records 101 to 200 was planned, and neither read nor committed."""
+    path = write(place.work / name, 100, roll=1000)
+    now(place, path, f"{name}-sink")
+    older = place.work / f"{name}-older"
+    shutil.copytree(path, older)
+    write(path, 100, first=100, roll=1000)
+    now(place, path, f"{name}-sink")
+    for directory in (f"{name}-sink-checkpoint/commits", f"{name}-sink/_spark_metadata"):
+        for file in ("1", ".1.crc"):
+            (place.work / directory / file).unlink(missing_ok=True)
+    same(sunk(place, f"{name}-sink"), list(range(1, 101)), "before the batch")
+    return path, older
+
+
+@check("a planned batch whose log was moved, replaced or cut off says so, and is read when the log is back")
+def _(place):
+    path, _ = planned(place, "moved")
+    away = place.work / "away"
+    path.rename(away)
+    path.mkdir()
+    fails(lambda: now(place, path, "moved-sink"), "the log default (", "is not in", "records 101 to 200", "put it back", "failOnDataLoss")
+    path.rmdir()
+    away.rename(path)
+    now(place, path, "moved-sink")
+    same(sunk(place, "moved-sink"), list(range(1, 201)), "the log is back")
+
+    path, _ = planned(place, "replaced")
+    shutil.rmtree(path)
+    write(path, 300)
+    fails(lambda: now(place, path, "replaced-sink"), "is not in", "records 101 to 200", "replaced by another one of this name", "failOnDataLoss")
+    now(place, path, "replaced-sink", failOnDataLoss="false")
+    same(sunk(place, "replaced-sink"), sorted([*range(1, 101), *range(1, 301)]), "with failOnDataLoss=false")
+
+    path, older = planned(place, "cut")
+    write(older, 50, first=100, roll=1000)
+    shutil.rmtree(path)
+    older.rename(path)
+    fails(lambda: now(place, path, "cut-sink"), "ends with record 150", "up to record 200", "failOnDataLoss")
+    same(sunk(place, "cut-sink"), list(range(1, 101)), "no part of the batch")
+    now(place, path, "cut-sink", failOnDataLoss="false")
+    same(sunk(place, "cut-sink"), list(range(1, 151)), "with failOnDataLoss=false")
 
 
 @check("a stream that decodes a type passes over batches without it")

@@ -120,11 +120,9 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
     });
     for (LogFinder.Found log : logs.values()) {
       LogOffset.Position position = since.logs.get(log.id);
-      // The ids before a position that was only asked for may be given as often as they like.
+      // Where nothing was read, no end is missing.
       if (position == null || position.isUnread || log.next >= position.next) continue;
-      lose("the log " + log.name + " in " + log.place + " ends with record " + (log.next - 1)
-          + ", and the stream has read up to record " + (position.next - 1) + ": the end of the log was lost or replaced, and its "
-          + "ids are given to other records");
+      lostEnd(log, "the stream has read up to record " + (position.next - 1));
       positions.put(log.id, new LogOffset.Position(log.name, log.next));
     }
     Map<String, Long> begins = new TreeMap<>();
@@ -162,21 +160,39 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
   private boolean isReplaced(LogOffset.Position log) {
     // A log without any record now is read when there are more.
     if (logs.values().stream().noneMatch(other -> other.name.equals(log.name))) return false;
-    lose("the log " + log.name + ", which the stream has read up to record " + (log.next - 1)
-        + ", was replaced by another one of this name: what it had behind that is lost");
+    String read = log.isUnread ? "of which the stream has read nothing" : "which the stream has read up to record " + (log.next - 1);
+    lose("the log " + log.name + ", " + read + ", was replaced by another one of this name: what it had behind that is lost",
+        "the stream reads the other one from its beginning");
     return true;
+  }
+
+  /** For a log of which a batch was planned, and that is not there any more when the batch is repeated. */
+  private void gone(String id, String name, long first, long last) {
+    boolean isReplaced = logs.values().stream().anyMatch(other -> other.name.equals(name));
+    lose("the log " + name + " (" + id + ") is not in " + String.join(", ", read.options.paths) + " any more, of which a batch was "
+        + "planned that reads records " + first + " to " + last + ": "
+        + (isReplaced ? "it was replaced by another one of this name" : "if it was moved, put it back"),
+        "the stream continues without these records");
   }
 
   private void lost(String name, String place, long first, long last) {
     lose("records " + first + " to " + last + " of the log " + name + " in " + place
-        + " were removed before the stream has read them");
+        + " were removed before the stream has read them", "the stream continues behind them");
   }
 
-  private void lose(String what) {
+  /** For a log whose last records, or ids, are not there any more. Nobody knows where the loss began. */
+  private void lostEnd(LogFinder.Found log, String expected) {
+    lose("the log " + log.name + " in " + log.place + " ends with record " + (log.next - 1) + ", and " + expected
+        + ": the end of the log was lost or replaced, and its ids are given to other records",
+        "the stream continues with record " + log.next + ", and skips what was appended after the loss up to record "
+            + (log.next - 1));
+  }
+
+  private void lose(String what, String remedy) {
     if (read.options.failOnDataLoss) {
-      throw new IllegalStateException(what + "; with the option failOnDataLoss=false, the stream continues behind them");
+      throw new IllegalStateException(what + "; with the option failOnDataLoss=false, " + remedy);
     }
-    LOG.warn("{}; the stream continues behind them (failOnDataLoss=false)", what);
+    LOG.warn("{}; {} (failOnDataLoss=false)", what, remedy);
   }
 
   @Override
@@ -203,9 +219,10 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
     long first = before == null ? 1 : before.next;
     LogFinder.Found log = logs.get(id);
     if (log == null) {
-      lost(end.name, String.join(", ", read.options.paths), first, last);
+      gone(id, end.name, first, last);
       return List.of();
     }
+    if (log.next <= last) lostEnd(log, "a batch was planned that reads up to record " + last);
     LogRead part = read.with(read.selection.ids(first, last));
     List<SplitPartition> splits = new ArrayList<>();
     try (BinlogReader reader = Planner.open(log.place, read.options.readerOf(log.name))) {
@@ -215,7 +232,7 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
       // A log that the stream has not read before begins where it begins. Others may have been cut off, or have nothing wanted there.
       boolean isComplete = before == null || !splits.isEmpty() && splits.get(0).firstId == first;
       long there = isComplete ? first : LogFinder.firstOf(reader, id, first, last);
-      if (there > first) lost(end.name, log.place, first, there - 1);
+      if (there > first && log.next > first) lost(end.name, log.place, first, there - 1);
     }
     return splits;
   }
