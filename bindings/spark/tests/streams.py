@@ -288,7 +288,7 @@ def _(place):
     write(older, 50, first=100, roll=1000)
     shutil.rmtree(path)
     older.rename(path)
-    fails(lambda: now(place, path, "cut-sink"), "ends with record 150", "up to record 200", "failOnDataLoss")
+    fails(lambda: now(place, path, "cut-sink"), "ends with record 150", "up to record 200", "failOnDataLoss", "continues with record 101")
     same(sunk(place, "cut-sink"), list(range(1, 101)), "no part of the batch")
     now(place, path, "cut-sink", failOnDataLoss="false")
     same(sunk(place, "cut-sink"), list(range(1, 151)), "with failOnDataLoss=false")

@@ -122,7 +122,7 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
       LogOffset.Position position = since.logs.get(log.id);
       // Where nothing was read, no end is missing.
       if (position == null || position.isUnread || log.next >= position.next) continue;
-      lostEnd(log, "the stream has read up to record " + (position.next - 1));
+      lostEnd(log, position.next, "the stream has read up to record " + (position.next - 1));
       positions.put(log.id, new LogOffset.Position(log.name, log.next));
     }
     Map<String, Long> begins = new TreeMap<>();
@@ -181,11 +181,11 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
   }
 
   /** For a log whose last records, or ids, are not there any more. Nobody knows where the loss began. */
-  private void lostEnd(LogFinder.Found log, String expected) {
+  private void lostEnd(LogFinder.Found log, long next, String expected) {
+    String skipped = ", and skips what was appended after the loss up to record " + (log.next - 1);
     lose("the log " + log.name + " in " + log.place + " ends with record " + (log.next - 1) + ", and " + expected
         + ": the end of the log was lost or replaced, and its ids are given to other records",
-        "the stream continues with record " + log.next + ", and skips what was appended after the loss up to record "
-            + (log.next - 1));
+        "the stream continues with record " + (log.next > next ? next : log.next + skipped));
   }
 
   private void lose(String what, String remedy) {
@@ -222,7 +222,7 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
       gone(id, end.name, first, last);
       return List.of();
     }
-    if (log.next <= last) lostEnd(log, "a batch was planned that reads up to record " + last);
+    if (log.next <= last) lostEnd(log, first, "a batch was planned that reads up to record " + last);
     LogRead part = read.with(read.selection.ids(first, last));
     List<SplitPartition> splits = new ArrayList<>();
     try (BinlogReader reader = Planner.open(log.place, read.options.readerOf(log.name))) {
