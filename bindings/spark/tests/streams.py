@@ -343,6 +343,8 @@ def _(place):
     command("ship", "--quiet", "--roll", both, url)
     now(place, url, "both")
     same(by_log("both"), {"orders": 300, "events": 250}, "two logs, of which one has more")
+    now(place, url, "skipping", onDamage="skip")
+    same(by_log("skipping"), {"orders": 300, "events": 250}, "with onDamage=skip")
 
     path, url = write(place.work / "one", 100, name="orders"), store(place, "second")
     command("ship", "--quiet", "--roll", path, url)

@@ -169,8 +169,8 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
   /** For a log of which a batch was planned, and that is not there any more when the batch is repeated. */
   private void gone(String id, String name, long first, long last) {
     boolean isReplaced = logs.values().stream().anyMatch(other -> other.name.equals(name));
-    lose("the log " + name + " (" + id + ") is not in " + String.join(", ", read.options.paths) + " any more, of which a batch was "
-        + "planned that reads records " + first + " to " + last + ": "
+    lose("a batch was planned that reads records " + first + " to " + last + " of the log " + name + " (" + id + "), which is not in "
+        + String.join(", ", read.options.paths) + " any more: "
         + (isReplaced ? "it was replaced by another one of this name" : "if it was moved, put it back"),
         "the stream continues without these records");
   }
