@@ -353,6 +353,34 @@ def _(place):
     fails(lambda: load(place.spark, path, decode="absent").select("*").collect(), "absent")
 
 
+@check("decode: nested objects, arrays of them and maps, of which a query wants a part")
+def _(place):
+    path = place.work / "log"
+    schema = b"""{"type": "object", "properties": {
+        "to": {"type": "object", "properties": {"city": {"type": "string"}, "at": {"type": "object", "properties": {"x": {"type": "number"}}}}},
+        "items": {"type": "array", "items": {"type": "object", "properties": {"sku": {"type": "string"}, "n": {"type": "integer"}}}},
+        "tags": {"type": "object", "additionalProperties": {"type": "integer"}}}}"""
+    payloads = (b'{"to": {"at": {"x": 1.5, "y": [{}]}, "city": "Ulm"}, "items": [{"sku": "a", "n": 2, "w": {"n": 3}}, null, {}], "tags": {"p": 1, "q": null}}',
+                b'{"to": {"city": "x", "city": "y"}, "items": [], "items": [{"n": 1, "n": 4}], "tags": {"p": 1, "p": 2}}',
+                b'{"to": null, "items": null, "other": [1, {"to": "x"}]}', b"{}",
+                b'{"to": "Ulm", "items": [{"n": 5}]}', b'{"to": {"city": "Ulm"}, "items": [{"n": "5"}]}', b'{"to": {"city": "Ulm"}, "items": [')
+    with binlog.Writer(str(path)) as writer:
+        writer.type("order", encoding="jsonschema", schema=schema)
+        for payload in payloads:
+            writer.append(payload, "order")
+    frame = lambda **options: load(place.spark, path, decode="order", **options).orderBy("id")
+    plain = lambda value: (value.asDict(recursive=True) if hasattr(value, "asDict") else
+                           [plain(one) for one in value] if isinstance(value, list) else value)
+    same([[plain(value) for value in row] for row in frame().select("to", "items", "tags").collect()],
+         [[{"city": "Ulm", "at": {"x": 1.5}}, [{"sku": "a", "n": 2}, None, {"sku": None, "n": None}], {"p": 1, "q": None}],
+          [{"city": "y", "at": None}, [{"sku": None, "n": 4}], {"p": 2}], [None] * 3, [None] * 3, [None] * 3, [None] * 3, [None] * 3])
+    # What the query does not want may have any form, as long as it is JSON.
+    same([row[0] for row in frame().select("to.city").collect()], ["Ulm", "y", None, None, None, "Ulm", None], "a field of an object")
+    same([row[0] for row in frame().selectExpr("items[0].n").collect()], [2, 4, None, None, 5, None, None], "a field of an array's object")
+    fails(lambda: frame(decodeMode="fail").where("id <= 6").select("items").collect(), "record 6", "bigint")
+    same(frame(decodeMode="fail").where("id <= 4").select("to", "items", "tags").count(), 4, "sound ones")
+
+
 @check("decode: a schema of Avro")
 def _(place):
     path = place.work / "log"
@@ -413,8 +441,14 @@ def _(place):
     for name, value, allowed in (("onDamage", "ignore", ("fail", "skip")), ("splitSize", "many", ()), ("splitSize", "-1", ()),
                                  ("timeNs", "perhaps", ("true", "false")), ("losses", "perhaps", ("true", "false")),
                                  ("decodeMode", "perhaps", ("fail",)), ("environmentFile", "/absent/file", ()),
-                                 ("metadataColumns", "id", ()), ("metadataColumns", "host,host", ())):
+                                 ("metadataColumns", "id", ()), ("metadataColumns", "host,host", ("metadata[",))):
         fails(lambda: load(place.spark, path, **{name: value}).collect(), name, value.split(",")[0], *allowed)
+    place.spark.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        fails(lambda: load(place.spark, path, metadataColumns="host, Host").collect(), "metadataColumns", "whatever their case")
+        same(load(place.spark, path, metadataColumns=" host ,").columns[-1], "host", "a key with blanks")
+    finally:
+        place.spark.conf.unset("spark.sql.caseSensitive")
     fails(lambda: place.spark.read.format("binlog").load().collect(), "path")
     for name, value in (("startingId", "x"), ("startingId", "-1"), ("startingTime", "yesterday"), ("maxRecordsPerTrigger", "0"),
                         ("maxRecordsPerTrigger", "x"), ("failOnDataLoss", "perhaps")):

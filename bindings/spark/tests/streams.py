@@ -184,6 +184,46 @@ def _(place):
     same(sunk(place, "log-sink"), [*range(1, 251), *range(first, 1001)], "with failOnDataLoss=false")
 
 
+@check("startingId of records that retention removed: failOnDataLoss fails with the ids, and false goes on behind them")
+def _(place):
+    path = write(place.work / "log", 1000, roll=100)
+    command("prune", "--keep-segments", "3", path)
+    first = own(path)[0]["id"]
+    fails(lambda: now(place, path, startingId="5"), f"records 5 to {first - 1}", "failOnDataLoss")
+    now(place, path, startingId="5", failOnDataLoss="false")
+    same(sunk(place), list(range(first, 1001)), "with failOnDataLoss=false")
+    for name, start in (("beginning", {}), ("one", {"startingId": "1"})):
+        now(place, path, name, **start)
+        same(sunk(place, name), list(range(first, 1001)), f"from the beginning: {start}")
+
+
+@check("startingId beyond the end of a log: it begins with that id when the log has it, across restarts")
+def _(place):
+    from pyspark.sql import functions as f
+
+    path = place.work / "logs"
+    write(path, 100, name="long")
+    write(path, 10, name="short")
+    by_log = lambda: {row[0]: tuple(row[1:]) for row in sink(place).groupBy("log").agg(f.count("id"), f.min("id"), f.max("id")).collect()}
+    now(place, path, startingId="50")
+    same(by_log(), {"long": (51, 50, 100)}, "a log that is shorter has nothing yet")
+    write(path, 20, first=10, name="short")
+    now(place, path, startingId="50")
+    same(by_log(), {"long": (51, 50, 100)}, "more of it, but not yet that id")
+    # The option is that of the first start alone.
+    now(place, path)
+    now(place, path, startingId="7")
+    same(by_log(), {"long": (51, 50, 100)}, "with another value, or none")
+    write(path, 30, first=30, name="short")
+    now(place, path)
+    same(by_log(), {"long": (51, 50, 100), "short": (11, 50, 60)}, "from that id on")
+    query = to_parquet(stream(place.spark, path, startingId="100"), place.work, "live", processingTime="100 milliseconds")
+    until(lambda: sunk(place, "live") == [100], what="the record with the id")
+    write(path, 50, first=60, name="short")
+    until(lambda: sunk(place, "live") == sorted([100, *range(100, 111)]), what="the records of the other log from the id on")
+    query.stop()
+
+
 @check("a log that was replaced by another one fails, or is a new one with failOnDataLoss=false")
 def _(place):
     path = write(place.work / "log", 300, roll=100)
@@ -203,11 +243,55 @@ def _(place):
     now(place, path)
     shutil.rmtree(path)
     older.rename(path)
-    fails(lambda: now(place, path), "ends with record 200", "301", "failOnDataLoss")
+    fails(lambda: now(place, path), "ends with record 200", "read up to record 300", "failOnDataLoss", "continues with record 201")
     now(place, path, failOnDataLoss="false")
     write(path, 50, first=200)
     now(place, path, failOnDataLoss="false")
     same(sunk(place), sorted([*range(1, 301), *range(201, 251)]), "ids")
+
+
+def planned(place, name):
+    """A log of which a batch with records 101 to 200 was planned, and neither read nor committed."""
+    path = write(place.work / name, 100, roll=1000)
+    now(place, path, f"{name}-sink")
+    older = place.work / f"{name}-older"
+    shutil.copytree(path, older)
+    write(path, 100, first=100, roll=1000)
+    now(place, path, f"{name}-sink")
+    for directory in (f"{name}-sink-checkpoint/commits", f"{name}-sink/_spark_metadata"):
+        for file in ("1", ".1.crc"):
+            (place.work / directory / file).unlink(missing_ok=True)
+    same(sunk(place, f"{name}-sink"), list(range(1, 101)), "before the batch")
+    return path, older
+
+
+@check("a planned batch whose log was moved, replaced or cut off says so, and is read when the log is back")
+def _(place):
+    path, _ = planned(place, "moved")
+    away = place.work / "away"
+    path.rename(away)
+    path.mkdir()
+    fails(lambda: now(place, path, "moved-sink"), "the log default (", "is not in", "records 101 to 200", "put it back", "failOnDataLoss")
+    path.rmdir()
+    away.rename(path)
+    now(place, path, "moved-sink")
+    same(sunk(place, "moved-sink"), list(range(1, 201)), "the log is back")
+
+    path, _ = planned(place, "replaced")
+    shutil.rmtree(path)
+    write(path, 300)
+    fails(lambda: now(place, path, "replaced-sink"), "is not in", "records 101 to 200", "replaced by another one of this name", "failOnDataLoss")
+    now(place, path, "replaced-sink", failOnDataLoss="false")
+    same(sunk(place, "replaced-sink"), sorted([*range(1, 101), *range(1, 301)]), "with failOnDataLoss=false")
+
+    path, older = planned(place, "cut")
+    write(older, 50, first=100, roll=1000)
+    shutil.rmtree(path)
+    older.rename(path)
+    fails(lambda: now(place, path, "cut-sink"), "ends with record 150", "up to record 200", "failOnDataLoss", "continues with record 101")
+    same(sunk(place, "cut-sink"), list(range(1, 101)), "no part of the batch")
+    now(place, path, "cut-sink", failOnDataLoss="false")
+    same(sunk(place, "cut-sink"), list(range(1, 151)), "with failOnDataLoss=false")
 
 
 @check("a stream that decodes a type passes over batches without it")
@@ -244,6 +328,36 @@ def _(place):
     command("ship", "--quiet", "--roll", "--compress", "zstd", path, url)
     now(place, url)
     same(sunk(place), list(range(1, 901)), "the second run")
+
+
+@check("two logs in one prefix of S3, and a second one that appears where there was one")
+def _(place):
+    both, url = place.work / "both", store(place, "two")
+    write(both, 300, roll=100, name="orders")
+    write(both, 200, roll=100, name="events")
+    command("ship", "--quiet", "--roll", both, url)
+    by_log = lambda name: {row[0]: row[1] for row in sink(place, name).groupBy("log").count().collect()}
+    now(place, url, "both")
+    same(by_log("both"), {"orders": 300, "events": 200}, "two logs")
+    write(both, 50, first=200, name="events")
+    command("ship", "--quiet", "--roll", both, url)
+    now(place, url, "both")
+    same(by_log("both"), {"orders": 300, "events": 250}, "two logs, of which one has more")
+    now(place, url, "skipping", onDamage="skip")
+    same(by_log("skipping"), {"orders": 300, "events": 250}, "with onDamage=skip")
+
+    path, url = write(place.work / "one", 100, name="orders"), store(place, "second")
+    command("ship", "--quiet", "--roll", path, url)
+    query = to_parquet(stream(place.spark, url), place.work, "one", processingTime="100 milliseconds")
+    until(lambda: by_log("one") == {"orders": 100}, what="the records of the only log")
+    write(path, 70, name="events")
+    command("ship", "--quiet", "--roll", path, url)
+    until(lambda: by_log("one") == {"orders": 100, "events": 70}, what="the records of the second log")
+    write(path, 30, first=100, name="orders")
+    command("ship", "--quiet", "--roll", path, url)
+    until(lambda: by_log("one") == {"orders": 130, "events": 70}, what="more of the first log")
+    query.stop()
+    same(len(sunk(place, "one")), 200, "each once")
 
 
 @check("conditions and columns of a stream are those of a query")

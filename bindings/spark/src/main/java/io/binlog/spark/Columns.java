@@ -47,7 +47,7 @@ final class Columns {
     for (String key : options.metadataColumns) {
       if (!all.add(key, DataTypes.StringType, true)) {
         throw ReadOptions.wrong(
-            "metadataColumns", key, "keys that are not columns already; metadata['" + key + "'] has its value");
+            "metadataColumns", key, "keys that are not columns already, whatever their case; metadata['" + key + "'] has its value");
       }
     }
     for (StructField field : decoded.fields()) {

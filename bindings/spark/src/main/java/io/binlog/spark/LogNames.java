@@ -4,7 +4,6 @@ import io.binlog.BinlogException;
 import io.binlog.BinlogReader;
 import io.binlog.Segment;
 import java.io.File;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -40,8 +39,9 @@ final class LogNames {
     found.files.putAll(files);
     for (Segment segment : reader.segments()) {
       found.names.add(segment.name());
-      Path file = segment.path().getFileName();
-      if (file != null) found.files.replace(file.toString(), READ);
+      // What lies in a store has no path.
+      String at = segment.location();
+      found.files.replace(at.substring(at.lastIndexOf('/') + 1), READ);
     }
     found.since = System.nanoTime();
     places.put(place, found);

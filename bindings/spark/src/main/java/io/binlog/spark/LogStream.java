@@ -45,7 +45,7 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
     Map<String, LogOffset.Position> begins = new TreeMap<>();
     try {
       find(new LogOffset(Map.of()));
-      for (LogFinder.Found log : logs.values()) begins.put(log.id, new LogOffset.Position(log.name, begin(log)));
+      for (LogFinder.Found log : logs.values()) begins.put(log.id, begin(log));
     } catch (BinlogException e) {
       throw new UncheckedIOException(e.getMessage(), e);
     }
@@ -53,11 +53,17 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
   }
 
   /** The first record that a stream without a checkpoint shows. */
-  private long begin(LogFinder.Found log) throws BinlogException {
+  private LogOffset.Position begin(LogFinder.Found log) throws BinlogException {
     Start start = read.options.start;
-    if (start.timeNs == null) return Math.max(start.id, log.first);
-    if (start.timeNs == 0) return log.first; // the filter has no bound there, nor does anybody write such times
-    Filter later = Filter.builder().headersOnly().fromNanos(start.timeNs).build();
+    if (start.timeNs != null) return new LogOffset.Position(log.name, begin(log, start.timeNs));
+    if (start.id >= log.next) return LogOffset.Position.unread(log.name, start.id);
+    if (start.id > 1 && start.id < log.first) lost(log.name, log.place, start.id, log.first - 1);
+    return new LogOffset.Position(log.name, Math.max(start.id, log.first));
+  }
+
+  private long begin(LogFinder.Found log, long timeNs) throws BinlogException {
+    if (timeNs == 0) return log.first; // the filter has no bound there, nor does anybody write such times
+    Filter later = Filter.builder().headersOnly().fromNanos(timeNs).build();
     try (BinlogReader reader = Planner.open(log.place, read.options.readerOf(log.name));
         Cursor cursor = reader.cursor(later)) {
       Record first = cursor.next();
@@ -114,10 +120,9 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
     });
     for (LogFinder.Found log : logs.values()) {
       LogOffset.Position position = since.logs.get(log.id);
-      if (position == null || log.next >= position.next) continue;
-      lose("the log " + log.name + " in " + log.place + " ends with record " + (log.next - 1)
-          + ", and the stream has read up to record " + (position.next - 1) + ": the end of the log was lost or replaced, and its "
-          + "ids are given to other records");
+      // Where nothing was read, no end is missing.
+      if (position == null || position.isUnread || log.next >= position.next) continue;
+      lostEnd(log, position.next, "the stream has read up to record " + (position.next - 1));
       positions.put(log.id, new LogOffset.Position(log.name, log.next));
     }
     Map<String, Long> begins = new TreeMap<>();
@@ -155,21 +160,39 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
   private boolean isReplaced(LogOffset.Position log) {
     // A log without any record now is read when there are more.
     if (logs.values().stream().noneMatch(other -> other.name.equals(log.name))) return false;
-    lose("the log " + log.name + ", which the stream has read up to record " + (log.next - 1)
-        + ", was replaced by another one of this name: what it had behind that is lost");
+    String read = log.isUnread ? "of which the stream has read nothing" : "which the stream has read up to record " + (log.next - 1);
+    lose("the log " + log.name + ", " + read + ", was replaced by another one of this name: what it had behind that is lost",
+        "the stream reads the other one from its beginning");
     return true;
+  }
+
+  /** For a log of which a batch was planned, and that is not there any more when the batch is repeated. */
+  private void gone(String id, String name, long first, long last) {
+    boolean isReplaced = logs.values().stream().anyMatch(other -> other.name.equals(name));
+    lose("a batch was planned that reads records " + first + " to " + last + " of the log " + name + " (" + id + "), which is not in "
+        + String.join(", ", read.options.paths) + " any more: "
+        + (isReplaced ? "it was replaced by another one of this name" : "if it was moved, put it back"),
+        "the stream continues without these records");
   }
 
   private void lost(String name, String place, long first, long last) {
     lose("records " + first + " to " + last + " of the log " + name + " in " + place
-        + " were removed before the stream has read them");
+        + " were removed before the stream has read them", "the stream continues behind them");
   }
 
-  private void lose(String what) {
+  /** For a log whose last records, or ids, are not there any more. Nobody knows where the loss began. */
+  private void lostEnd(LogFinder.Found log, long next, String expected) {
+    String skipped = ", and skips what was appended after the loss up to record " + (log.next - 1);
+    lose("the log " + log.name + " in " + log.place + " ends with record " + (log.next - 1) + ", and " + expected
+        + ": the end of the log was lost or replaced, and its ids are given to other records",
+        "the stream continues with record " + (log.next > next ? next : log.next + skipped));
+  }
+
+  private void lose(String what, String remedy) {
     if (read.options.failOnDataLoss) {
-      throw new IllegalStateException(what + "; with the option failOnDataLoss=false, the stream continues behind them");
+      throw new IllegalStateException(what + "; with the option failOnDataLoss=false, " + remedy);
     }
-    LOG.warn("{}; the stream continues behind them (failOnDataLoss=false)", what);
+    LOG.warn("{}; {} (failOnDataLoss=false)", what, remedy);
   }
 
   @Override
@@ -196,9 +219,10 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
     long first = before == null ? 1 : before.next;
     LogFinder.Found log = logs.get(id);
     if (log == null) {
-      lost(end.name, String.join(", ", read.options.paths), first, last);
+      gone(id, end.name, first, last);
       return List.of();
     }
+    if (log.next <= last) lostEnd(log, first, "a batch was planned that reads up to record " + last);
     LogRead part = read.with(read.selection.ids(first, last));
     List<SplitPartition> splits = new ArrayList<>();
     try (BinlogReader reader = Planner.open(log.place, read.options.readerOf(log.name))) {
@@ -208,7 +232,7 @@ final class LogStream implements MicroBatchStream, SupportsTriggerAvailableNow {
       // A log that the stream has not read before begins where it begins. Others may have been cut off, or have nothing wanted there.
       boolean isComplete = before == null || !splits.isEmpty() && splits.get(0).firstId == first;
       long there = isComplete ? first : LogFinder.firstOf(reader, id, first, last);
-      if (there > first) lost(end.name, log.place, first, there - 1);
+      if (there > first && log.next > first) lost(end.name, log.place, first, there - 1);
     }
     return splits;
   }

@@ -50,7 +50,7 @@ class OptionsTest {
   @Test
   void a_key_that_is_a_column_already_is_refused() {
     assertEquals("host", Columns.schema(options("metadataColumns", " host ,"), new StructType()).fieldNames()[8]);
-    for (String taken : List.of("ID", "_log", "host,Host")) {
+    for (String taken : List.of("ID", "_log", "host,Host", "host, host ")) {
       ReadOptions wrong = options("metadataColumns", taken);
       assertThrows(IllegalArgumentException.class, () -> Columns.schema(wrong, new StructType()));
     }
@@ -102,6 +102,62 @@ class OptionsTest {
     for (String wrong : List.of("", "[]", "{", "{} {}", "{\"a\": 1.5}", "{\"a\": 99999999999999999999}", "\u00ff")) {
       byte[] bytes = wrong.getBytes(java.nio.charset.StandardCharsets.ISO_8859_1);
       assertThrows(PayloadDecoder.Malformed.class, () -> decoder.decode(0, bytes, bytes.length, values), wrong);
+    }
+  }
+
+  private static final String NESTED =
+      "{\"properties\": {\"id\": {\"type\": \"integer\"}, \"to\": {\"type\": \"object\", \"properties\": {\"city\": {\"type\": \"string\"}, "
+          + "\"at\": {\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"number\"}}}}}, "
+          + "\"items\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"properties\": {\"sku\": {\"type\": \"string\"}, \"n\": "
+          + "{\"type\": \"integer\"}}}}, \"tags\": {\"type\": \"object\", \"additionalProperties\": {\"type\": \"array\", \"items\": "
+          + "{\"type\": \"boolean\"}}}, \"any\": {}}}";
+
+  /** The values of the columns as text. */
+  private static String decoded(String payload) throws PayloadDecoder.Malformed {
+    StructType fields = JsonSchemas.fields(NESTED);
+    Object[] values = new Object[fields.size()];
+    byte[] bytes = payload.getBytes(java.nio.charset.StandardCharsets.UTF_8);
+    new JsonDecoder(fields).decode(0, bytes, bytes.length, values);
+    return java.util.Arrays.deepToString(java.util.Arrays.stream(values)
+        .map(value -> value instanceof List ? ((List<?>) value).toArray() : value).toArray());
+  }
+
+  @Test
+  void nested_json_is_decoded() throws Exception {
+    assertEquals(
+        "[7, [Ulm, [1.5]], [[a, 2], null, [null, null], [b, null]], {p=[true, null, false], q=null, r=[]}, {\"k\":[1,{\"l\":null}]}]",
+        decoded("{\"x\": {\"id\": 9, \"deep\": [[{\"id\": [8]}], \"}\"]}, \"id\": 7, \"to\": {\"at\": {\"z\": [{}], \"x\": 1.5}, \"id\": {\"x\": 3}, "
+            + "\"city\": \"Ulm\"}, \"items\": [{\"n\": 2.0, \"sku\": \"a\", \"x\": [1, [2]]}, null, {}, {\"n\": null, \"sku\": \"b\"}], "
+            + "\"tags\": {\"p\": [true, null, false], \"q\": null, \"r\": []}, \"any\": {\"k\": [1, {\"l\": null}]}}"));
+    assertEquals("[null, null, null, null, null]", decoded("{}"));
+    assertEquals("[null, null, null, null, null]",
+        decoded("{\"id\": null, \"to\": null, \"items\": null, \"tags\": null, \"any\": null, \"x\": null}"));
+    assertEquals("[null, [null, null], [], {}, {}]", decoded("{\"to\": {\"at\": null}, \"items\": [], \"tags\": {}, \"any\": {}}"));
+    // A text may be anything.
+    assertEquals("[null, [12, null], [[true, null], [[1,\"2\"], null]], null, 1.5]",
+        decoded("{\"to\": {\"city\": 12}, \"items\": [{\"sku\": true}, {\"sku\": [1, \"2\"]}], \"any\": 1.5}"));
+  }
+
+  @Test
+  void of_properties_of_one_name_the_last_one_counts() throws Exception {
+    assertEquals("[2, [b, null], [[d, null]], {p=[false], q=[]}, 4]", decoded(
+        "{\"id\": 1, \"to\": {\"city\": \"a\", \"at\": {\"x\": 1}}, \"items\": [{\"n\": 1}], \"tags\": {\"z\": []}, \"any\": 3, \"id\": 2, "
+            + "\"to\": {\"city\": \"x\", \"city\": \"b\"}, \"items\": [{\"sku\": \"c\", \"sku\": \"d\"}], "
+            + "\"tags\": {\"p\": [true], \"q\": [], \"p\": [false]}, \"any\": 4}"));
+    assertEquals("[null, null, null, null, null]", decoded("{\"id\": 1, \"to\": {}, \"id\": null, \"to\": null}"));
+  }
+
+  @Test
+  void nested_json_of_another_form_is_malformed() throws Exception {
+    for (String wrong : List.of("\"id\": \"1\"", "\"id\": true", "\"id\": [1]", "\"to\": 1", "\"to\": []", "\"to\": \"{}\"", "\"to\": {\"at\": 1.5}",
+        "\"to\": {\"at\": {\"x\": \"1\"}}", "\"to\": {\"at\": {\"x\": {}}}", "\"items\": {}", "\"items\": [1]", "\"items\": [[]]",
+        "\"items\": [{\"n\": 1.5}]", "\"items\": [{\"n\": []}]", "\"tags\": []", "\"tags\": {\"p\": {}}", "\"tags\": {\"p\": [1]}",
+        "\"id\": \"1\", \"id\": 1", "\"x\": [}", "\"x\": tru", "\"x\": [1, 2", "\"to\": {\"city\": \"a\"", "\"x\": 1 \"y\": 2",
+        "\"x\": " + "[".repeat(100_000) + "]".repeat(100_000))) {
+      assertThrows(PayloadDecoder.Malformed.class, () -> decoded("{" + wrong + "}"), wrong);
+      // The same where no column wants it, as far as it is JSON.
+      if (wrong.startsWith("\"x\"") || wrong.endsWith("\"a\"")) continue;
+      assertEquals("[5, null, null, null, null]", decoded("{\"x\": {" + wrong + "}, \"id\": 5}"), wrong);
     }
   }
 }
