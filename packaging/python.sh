@@ -55,6 +55,8 @@ case "${1:-}" in
     # It contains all that it is built from.
     rm -rf "$package/target/from-sdist"
     pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir "$package/target/from-sdist" "$wheels"/*.tar.gz
+    # maturin leaves a copy there, which is for this system alone.
+    rm -f "$wheels"/*-linux_*.whl
     ;;
   *)
     sed -n 's/^#   //p' "$0" >&2

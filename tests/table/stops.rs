@@ -92,7 +92,9 @@ fn a_table_of_the_last_rows_has_so_many_although_more_are_appended_before_it_is_
     let home = tempfile::tempdir().unwrap();
     let writer = Writer::open(home.path(), WriterOptions::default()).unwrap();
     let append = |count| {
-        (0..count).for_each(|_| drop(writer.append(1, b"a record").unwrap()));
+        for _ in 0..count {
+            writer.append(1, b"a record").unwrap();
+        }
         writer.flush().unwrap();
     };
     append(10);

@@ -231,8 +231,8 @@ DEFECTS = [
     defect(
         "a list that lacks a file for a moment is believed",
         "src/ship/local.rs",
-        "            true => self.look_once(directory),",
-        "            true => Ok(here),",
+        "            if !here.lacks_some() {\n                break;",
+        "            if here.lacks_some() || !here.lacks_some() {\n                break;",
         "ship::kept::a_list_that_lacks_a_segment_for_a_moment_is_no_hole",
     ),
     defect(
@@ -262,5 +262,19 @@ DEFECTS = [
         "            is_outdated |= is_segment;\n",
         "",
         "ship::kept::a_run_that_succeeds_has_shipped_each_closed_segment_whatever_read_failed",
+    ),
+    defect(
+        "a segment whose successor has another name by now is damaged",
+        "src/ship/sound.rs",
+        "        if directory.facts(name).is_err_and(|e| e.kind() == ErrorKind::NotFound) {",
+        "        if directory.facts(name).is_err_and(|_| false) {",
+        "ship::runs::a_log_that_is_compressed_while_it_is_shipped_is_not_damaged_at_whatever_moment",
+    ),
+    defect(
+        "a segment that got another name while it was read is an error of its pass",
+        "src/ship/pass.rs",
+        "        Kind::NotFound => Ok(Outcome::Changed),\n        _ => Err(failure),",
+        "        _ => Err(failure),",
+        "ship::runs::a_log_that_is_compressed_while_it_is_shipped_is_not_damaged_at_whatever_moment",
     ),
 ]

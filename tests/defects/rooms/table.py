@@ -225,4 +225,18 @@ DEFECTS = [
         "            if let Some((_, last)) = loss.ids.filter(|_| false && loss.path == path) {",
         "splits::damage::what_is_lost_at_the_very_end_is_reported_by_a_split",
     ),
+    defect(
+        "a plan of ids goes on behind them",
+        "src/reader/stretches.rs",
+        "            if at > from && self.is_past(at) {",
+        "            if at > from && self.is_past(at) && false {",
+        "splits::times::a_range_of_ids_is_planned_by_the_segments_of_its_bisection_and_its_own",
+    ),
+    defect(
+        "a table of the last rows has those that are appended meanwhile",
+        "src/table/mod.rs",
+        "filter.last.filter(|_| !filter.events).unwrap_or(u64::MAX)",
+        "filter.last.filter(|_| false).unwrap_or(u64::MAX)",
+        "table::stops::a_table_of_the_last_rows_has_so_many_although_more_are_appended_before_it_is_read",
+    ),
 ]
