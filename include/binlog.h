@@ -1366,12 +1366,12 @@ binlog_status binlog_plan_options_init(struct binlog_plan_options *BINLOG_NONNUL
  * are in none. Reads headers and the index, no payload; segments and blocks that contain nothing wanted are left out.
  * A reader with BINLOG_READER_STRICT or BINLOG_READER_SALVAGE leaves out nothing within the filter's ids.
  *
- * The filter is not a part of the tokens: whoever opens a split uses the same filter again. Any thread. Close the plan
+ * The filter is not a part of the tokens: use the same filter again with each split. Any thread. Close the plan
  * with binlog_plan_close; it does not need the reader any more.
  *
  * Returns BINLOG_OK, BINLOG_E_INVALID (also for a filter with `last` or BINLOG_FILTER_NEWEST_FIRST, and for a URL that
  * contains a secret), BINLOG_E_IO, BINLOG_E_NOT_FOUND; BINLOG_E_CORRUPT when no segment of a log can be read. Other
- * damage is no error here: whoever reads the split that contains its place meets it.
+ * damage is no error here: readers of the split that contains its place report it.
  */
 BINLOG_CHECKED
 binlog_status binlog_reader_plan(const struct binlog_reader *BINLOG_NONNULL reader,
@@ -1934,7 +1934,7 @@ binlog_status binlog_table_options_init(struct binlog_table_options *BINLOG_NONN
  *
  * The caller owns the stream, and releases it once by `out->release(out)`, in any thread. It keeps what it needs of the
  * reader, which may be closed before it; `filter` and `options` are not needed after the call. Each batch belongs to
- * whoever gets it, independent of the stream: the stream holds no batch, and has one in memory while get_next makes it.
+ * the caller that gets it, independent of the stream: the stream holds no batch, and has one in memory while get_next makes it.
  *
  * The stream ends where the log ends when the reading comes there. If the log is damaged, get_next returns the whole
  * rows before that first, and then an errno, in every later call too: EBADMSG for damage, ESTALE for records that were

@@ -97,12 +97,12 @@ pub unsafe extern "C" fn binlog_plan_options_init(
 /// are in none. Reads headers and the index, no payload; segments and blocks that contain nothing wanted are left out.
 /// A reader with BINLOG_READER_STRICT or BINLOG_READER_SALVAGE leaves out nothing within the filter's ids.
 ///
-/// The filter is not a part of the tokens: whoever opens a split uses the same filter again. Any thread. Close the plan
+/// The filter is not a part of the tokens: use the same filter again with each split. Any thread. Close the plan
 /// with binlog_plan_close; it does not need the reader any more.
 ///
 /// Returns BINLOG_OK, BINLOG_E_INVALID (also for a filter with `last` or BINLOG_FILTER_NEWEST_FIRST, and for a URL that
 /// contains a secret), BINLOG_E_IO, BINLOG_E_NOT_FOUND; BINLOG_E_CORRUPT when no segment of a log can be read. Other
-/// damage is no error here: whoever reads the split that contains its place meets it.
+/// damage is no error here: readers of the split that contains its place report it.
 ///
 /// # Safety
 /// `reader` is NULL or open, `filter` and `options` NULL or valid, `out` a place for a pointer, `err` NULL or one.

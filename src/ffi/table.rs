@@ -91,7 +91,7 @@ pub unsafe extern "C" fn binlog_table_options_init(
 ///
 /// The caller owns the stream, and releases it once by `out->release(out)`, in any thread. It keeps what it needs of the
 /// reader, which may be closed before it; `filter` and `options` are not needed after the call. Each batch belongs to
-/// whoever gets it, independent of the stream: the stream holds no batch, and has one in memory while get_next makes it.
+/// the caller that gets it, independent of the stream: the stream holds no batch, and has one in memory while get_next makes it.
 ///
 /// The stream ends where the log ends when the reading comes there. If the log is damaged, get_next returns the whole
 /// rows before that first, and then an errno, in every later call too: EBADMSG for damage, ESTALE for records that were

@@ -228,10 +228,10 @@ impl Looking<'_> {
         while next < self.end {
             let at = next;
             next += 1;
-            // The first one shows whether wanted ids in front of it are missing.
-            if behind.contains(&at) && at > behind.start {
-                next = behind.end;
-                (self.before, self.is_broken_off) = (None, false);
+            // The first one shows whether wanted ids in front of it are missing; a reader goes past a file that cannot be read
+            // to the one behind it.
+            if behind.contains(&at) && at > behind.start && !self.is_broken_off {
+                (next, self.before) = (behind.end, None);
                 continue;
             }
             if let Some(file) = self.snapshot.unreadable_before(at) {

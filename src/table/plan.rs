@@ -57,8 +57,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`crate::Kind::Invalid`] for a filter with [`Filter::last`] or [`Filter::newest_first`], which have no parts, and
-    /// for a URL with a secret in it; and errors of opening segments. Damage in a log is no error here: whoever reads
-    /// the split that contains its place meets it.
+    /// for a URL with a secret in it; and errors of opening segments. Damage in a log is no error here: readers
+    /// of the split that contains its place report it.
     pub fn plan(&self, filter: &Filter, options: &PlanOptions) -> Result<Plan> {
         if filter.last.is_some() || filter.newest_first {
             let reason =

@@ -234,6 +234,14 @@ def shown(record):
 COLUMNS = ("id", "time", "type", "type_name", "metadata", "length", "payload", "text")
 
 
+def locations(frame):
+    """Where the tasks of a query prefer to run."""
+    rdd = frame._jdf.queryExecution().toRdd()
+    while not rdd.dependencies().isEmpty():  # what is made of the scan has no preferences of its own
+        rdd = rdd.dependencies().head().rdd()
+    return {host for part in rdd.partitions() for host in rdd.preferredLocations(part).mkString(" ").split()}
+
+
 def rows(frame, columns=COLUMNS):
     """A frame's rows as dicts like those of `own`, ordered by id; times as microseconds."""
     chosen = ["unix_micros(time) as time" if name == "time" else name for name in columns]

@@ -6,7 +6,7 @@ import re
 import sys
 
 import libbinlog as binlog
-from harness import (COLUMNS, ROOT, TYPES, Failure, Jobs, check, command, damage, fails, ids, load, main, must, of, own, rows, same,
+from harness import (COLUMNS, ROOT, TYPES, Failure, Jobs, check, command, damage, fails, ids, load, locations, main, must, of, own, rows, same,
                      segments, session, stopped, write)
 
 PATH = re.compile(r"/\S+/log\b")
@@ -511,6 +511,15 @@ def _(place):
         must(any(".z." in file.name or file.suffix == ".gz" for file in path.iterdir()), f"nothing was compressed: {name}")
         same(rows(load(place.spark, path, splitSize="16k")), wanted, name)
         same(load(place.spark, path).count(), 3000, f"count of {name}")
+
+
+@check("splits of a local disk prefer the driver's machine")
+def _(place):
+    path = write(place.work / "log", 3000, roll=500)
+    frame = load(place.spark, path, splitSize="16k")
+    must(frame.rdd.getNumPartitions() > 1, "several splits")
+    driver = place.spark.sparkContext.getConf().get("spark.driver.host")
+    same(locations(frame), {driver}, "locations")
 
 
 @check("payloads of many megabytes, and many small ones in one batch")

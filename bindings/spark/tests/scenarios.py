@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import libbinlog as binlog
-from harness import (BUILD, ROOT, Failure, Jobs, check, command, damage, executors, fails, ids, in_background, load, main, most_memory,
-                     must, of, own, rows, same, segments, session, stopped, until, write)
+from harness import (BUILD, ROOT, Failure, Jobs, check, command, damage, executors, fails, ids, in_background, load, locations,
+                     main, most_memory, must, of, own, rows, same, segments, session, stopped, until, write)
 
 # Each record takes so many milliseconds more: a query that is in the middle for a while.
 SLOW = "java_method('java.lang.Thread', 'sleep', {}L) is not null"
@@ -247,6 +247,7 @@ def _(place):
     command("ship", "--quiet", "--roll", path, url)
     frame = load(place.spark, url, splitSize="16k")
     same(rows(frame), of(wanted), "rows")
+    same(locations(frame), set(), "a store is equally near to all")
     same(sorted(ids(frame.where("type_name = 'login' and id > 100"))),
          [record["id"] for record in wanted if record["type_name"] == "login" and record["id"] > 100], "conditions")
     with Jobs(place.spark) as jobs:
