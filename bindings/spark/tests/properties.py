@@ -331,68 +331,6 @@ def _(place):
     must("ColumnarToRow" in text or "Comet" in text, f"no batch of columns: {text}")
 
 
-@check("decode: columns of a type's schema, malformed payloads as NULL or an error")
-def _(place):
-    path = place.work / "log"
-    schema = b"""{"type": "object", "properties": {"total": {"type": "integer"}, "weight": {"type": "number"},
-        "note": {"type": "string"}, "paid": {"type": "boolean"}}}"""
-    with binlog.Writer(str(path)) as writer:
-        writer.type("order", content_type="application/json", encoding="jsonschema", schema=schema)
-        writer.append(b'{"total": 3, "weight": 2.5, "note": "\xc3\xa4", "paid": true}', "order")
-        writer.append(b'{"total": -4}', "order")
-        writer.append(b"other", "other")
-    frame = load(place.spark, path, decode="order")
-    same([tuple(row) for row in frame.orderBy("id").select("id", "total", "weight", "note", "paid").collect()],
-         [(1, 3, 2.5, "ä", True), (2, -4, None, None, None)])
-    same(frame.where("total > 0").count(), 1, "a condition of a decoded column")
-    with binlog.Writer(str(path)) as writer:
-        writer.append(b'{"total": ', "order")
-    same([row[0] for row in load(place.spark, path, decode="order").orderBy("id").select("total").collect()], [3, -4, None], "malformed")
-    fails(lambda: load(place.spark, path, decode="order", decodeMode="fail").select("total").collect(), "4")
-    fails(lambda: load(place.spark, path, decode="other").select("*").collect(), "other")
-    fails(lambda: load(place.spark, path, decode="absent").select("*").collect(), "absent")
-
-
-@check("decode: nested objects, arrays of them and maps, of which a query wants a part")
-def _(place):
-    path = place.work / "log"
-    schema = b"""{"type": "object", "properties": {
-        "to": {"type": "object", "properties": {"city": {"type": "string"}, "at": {"type": "object", "properties": {"x": {"type": "number"}}}}},
-        "items": {"type": "array", "items": {"type": "object", "properties": {"sku": {"type": "string"}, "n": {"type": "integer"}}}},
-        "tags": {"type": "object", "additionalProperties": {"type": "integer"}}}}"""
-    payloads = (b'{"to": {"at": {"x": 1.5, "y": [{}]}, "city": "Ulm"}, "items": [{"sku": "a", "n": 2, "w": {"n": 3}}, null, {}], "tags": {"p": 1, "q": null}}',
-                b'{"to": {"city": "x", "city": "y"}, "items": [], "items": [{"n": 1, "n": 4}], "tags": {"p": 1, "p": 2}}',
-                b'{"to": null, "items": null, "other": [1, {"to": "x"}]}', b"{}",
-                b'{"to": "Ulm", "items": [{"n": 5}]}', b'{"to": {"city": "Ulm"}, "items": [{"n": "5"}]}', b'{"to": {"city": "Ulm"}, "items": [')
-    with binlog.Writer(str(path)) as writer:
-        writer.type("order", encoding="jsonschema", schema=schema)
-        for payload in payloads:
-            writer.append(payload, "order")
-    frame = lambda **options: load(place.spark, path, decode="order", **options).orderBy("id")
-    plain = lambda value: (value.asDict(recursive=True) if hasattr(value, "asDict") else
-                           [plain(one) for one in value] if isinstance(value, list) else value)
-    same([[plain(value) for value in row] for row in frame().select("to", "items", "tags").collect()],
-         [[{"city": "Ulm", "at": {"x": 1.5}}, [{"sku": "a", "n": 2}, None, {"sku": None, "n": None}], {"p": 1, "q": None}],
-          [{"city": "y", "at": None}, [{"sku": None, "n": 4}], {"p": 2}], [None] * 3, [None] * 3, [None] * 3, [None] * 3, [None] * 3])
-    # What the query does not want may have any form, as long as it is JSON.
-    same([row[0] for row in frame().select("to.city").collect()], ["Ulm", "y", None, None, None, "Ulm", None], "a field of an object")
-    same([row[0] for row in frame().selectExpr("items[0].n").collect()], [2, 4, None, None, 5, None, None], "a field of an array's object")
-    fails(lambda: frame(decodeMode="fail").where("id <= 6").select("items").collect(), "record 6", "bigint")
-    same(frame(decodeMode="fail").where("id <= 4").select("to", "items", "tags").count(), 4, "sound ones")
-
-
-@check("decode: a schema of Avro")
-def _(place):
-    path = place.work / "log"
-    schema = b"""{"type": "record", "name": "Order", "fields": [{"name": "total", "type": "long"}, {"name": "note", "type": ["null", "string"]}]}"""
-    with binlog.Writer(str(path)) as writer:
-        writer.type("order", encoding="avro", schema=schema)
-        writer.append(b"\x06\x02\x08note", "order")
-        writer.append(b"\x07\x00", "order")
-    same([tuple(row) for row in load(place.spark, path, decode="order").orderBy("id").select("total", "note").collect()],
-         [(3, "note"), (-4, None)])
-
-
 @check("SQL: a table, a temporary view, the catalog by path and by names")
 def _(place):
     spark, path = place.spark, write(place.work / "root/orders", 300, roll=100)

@@ -6,7 +6,7 @@ Prints a line a check, and at the end "N passed, M failed"; exits with 1 if any 
   run.py [--soak] [--only TEXT] [--seed N] [PROGRAM...]
 
 With --soak also the long checks, with other random numbers each time unless --seed gives them; with --only, checks whose
-name contains the text. Programs: properties, scenarios, speculation, streams, pages.
+name contains the text. Programs: properties, decoding, scenarios, speculation, streams, pages.
 """
 
 import argparse
@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[2] / "tests/archive"))
 from servers import Servers  # noqa: E402
 
-PROGRAMS = ("pages", "streams", "properties", "scenarios", "speculation")
+PROGRAMS = ("pages", "streams", "properties", "scenarios", "decoding", "speculation")
 # Of all together; the long checks have none.
 SECONDS = 300
 

@@ -6,13 +6,9 @@ import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeMap;
-import java.util.function.Supplier;
 import org.apache.avro.LogicalTypes;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericDatumReader;
@@ -37,33 +33,24 @@ final class AvroDecoder implements PayloadDecoder {
   private final StructType wanted;
   private final Schema newest;
   private final Map<Long, GenericDatumReader<GenericRecord>> readers = new HashMap<>();
-  /** Types that were looked for in {@link #current}. */
-  private final Set<Long> unknown = new HashSet<>();
-  private final Supplier<Map<Long, String>> current;
+  private final TypeSchemas all;
   private @Nullable BinaryDecoder decoder;
   private @Nullable GenericRecord record;
 
-  /** {@code current} are the schemas that the log has now, for types that are newer than {@code schemas}. */
-  AvroDecoder(StructType wanted, TreeMap<Long, String> schemas, Supplier<Map<Long, String>> current) {
+  AvroDecoder(StructType wanted, PayloadSchema newest, TypeSchemas all) {
     this.wanted = wanted;
-    this.current = current;
-    newest = AvroSchemas.parse(schemas.lastEntry().getValue());
-    add(schemas);
-  }
-
-  private void add(Map<Long, String> schemas) {
-    schemas.forEach((type, schema) -> readers.put(type, new GenericDatumReader<>(AvroSchemas.parse(schema), newest)));
+    this.newest = AvroSchemas.parse(newest.text());
+    this.all = all;
   }
 
   @Override
   public void decode(long type, byte[] payload, int length, Object[] into) throws Malformed {
-    GenericDatumReader<GenericRecord> reader = readers.get(type);
-    if (reader == null && unknown.add(type)) {
-      add(current.get());
-      reader = readers.get(type);
-    }
-    if (reader == null) throw new Malformed("its type, number " + type + ", has no schema in the log");
     try {
+      GenericDatumReader<GenericRecord> reader = readers.get(type);
+      if (reader == null) {
+        reader = new GenericDatumReader<>(AvroSchemas.parse(all.get(type).text()), newest);
+        readers.put(type, reader);
+      }
       decoder = DecoderFactory.get().binaryDecoder(payload, 0, length, decoder);
       record = reader.read(record, decoder);
       if (!decoder.isEnd()) throw new Malformed("something follows the record");

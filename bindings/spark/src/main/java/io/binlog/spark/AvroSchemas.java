@@ -1,7 +1,5 @@
 package io.binlog.spark;
 
-import java.util.HashSet;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.avro.LogicalType;
 import org.apache.avro.LogicalTypes;
@@ -12,8 +10,7 @@ import org.apache.spark.sql.types.StructType;
 
 /** Schemas of Avro as columns, as Spark's own Avro source has them. A union of several types is text. */
 final class AvroSchemas {
-  /** Records that contain the one at hand: one that contains itself is text. */
-  private final Set<String> open = new HashSet<>();
+  private final SchemaWalk walk = new SchemaWalk();
 
   private AvroSchemas() {}
 
@@ -40,7 +37,11 @@ final class AvroSchemas {
     return others.size() == 1 ? others.get(0) : schema;
   }
 
-  private DataType type(Schema given) {
+  private DataType type(Schema schema) {
+    return walk.deeper(() -> part(schema));
+  }
+
+  private DataType part(Schema given) {
     Schema schema = withoutNull(given);
     LogicalType logical = schema.getLogicalType();
     switch (schema.getType()) {
@@ -77,11 +78,15 @@ final class AvroSchemas {
         : DataTypes.createDecimalType(decimal.getPrecision(), decimal.getScale());
   }
 
+  /** One that contains itself is text. */
   private DataType record(Schema schema) {
-    if (!open.add(schema.getFullName())) return DataTypes.StringType;
-    StructType fields = new StructType();
-    for (Schema.Field field : schema.getFields()) fields = fields.add(field.name(), type(field.schema()), true);
-    open.remove(schema.getFullName());
-    return fields;
+    return walk.within(schema.getFullName(), DataTypes.StringType, () -> {
+      StructType fields = new StructType();
+      for (Schema.Field field : schema.getFields()) {
+        walk.column();
+        fields = fields.add(field.name(), type(field.schema()), true);
+      }
+      return fields;
+    });
   }
 }

@@ -27,7 +27,7 @@ final class BinlogTable implements SupportsRead, SupportsWrite, SupportsMetadata
     this.properties = properties;
     this.options = options;
     this.decoding = options.losses ? Decoding.NONE : Decoding.of(options);
-    this.schema = options.losses ? LossScan.SCHEMA : Columns.schema(options, decoding.fields);
+    this.schema = options.losses ? LossScan.SCHEMA : Columns.schema(options, decoding.columns);
   }
 
   static BinlogTable of(CaseInsensitiveStringMap properties) {

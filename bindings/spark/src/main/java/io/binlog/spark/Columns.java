@@ -21,6 +21,8 @@ final class Columns {
   static final String TEXT = "text";
   static final String SEGMENT = "_segment";
   static final String LOG = "_log";
+  /** Those that a query has only by their names, in Spark's order of them. */
+  static final List<String> HIDDEN = List.of(SEGMENT, LOG);
 
   /** Each name once, whatever its case: Spark does not distinguish them. */
   private final Set<String> taken = new LinkedHashSet<>(List.of(SEGMENT, LOG, TIME_NS));
@@ -53,8 +55,8 @@ final class Columns {
     for (StructField field : decoded.fields()) {
       if (!all.add(field.name(), field.dataType(), true)) {
         throw new IllegalArgumentException(
-            "the option decode gives a column " + field.name() + ", which is a column already: read the type without "
-                + "decode, and use from_json on the column text");
+            "the option decode gives a column " + field.name() + ", which is a column already: with the option decodeAs, all "
+                + "are fields of one column, which has the name that it gives");
       }
     }
     return all.schema;

@@ -2,6 +2,7 @@ package io.binlog.spark;
 
 import io.binlog.BinlogReader;
 import java.io.IOException;
+import java.util.Arrays;
 import org.apache.spark.sql.execution.vectorized.OnHeapColumnVector;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
@@ -13,15 +14,17 @@ final class DecodedColumns {
   private final LogRead read;
   private final PayloadDecoder decoder;
   private final ColumnWriter[] writers;
-  private final Object[] values;
+  /** The fields of a payload. */
+  private final Object[] fields;
   private byte[] scratch = new byte[4096];
 
   /** {@code wanted} are some of the columns of the decoding. */
   DecodedColumns(LogRead read, StructType wanted, BinlogReader reader) {
     this.read = read;
-    decoder = read.decoding.decoder(wanted, reader);
+    StructType inner = read.decoding.isSingle() ? (StructType) wanted.apply(0).dataType() : wanted;
+    decoder = read.decoding.decoder(inner, reader);
+    fields = new Object[inner.size()];
     writers = new ColumnWriter[wanted.size()];
-    values = new Object[writers.length];
     for (int i = 0; i < writers.length; i++) {
       StructField field = wanted.apply(i);
       writers[i] = new ColumnWriter(new OnHeapColumnVector(4096, field.dataType()), field.dataType());
@@ -39,15 +42,27 @@ final class DecodedColumns {
       int length = payloads.length(row);
       if (length > scratch.length) scratch = new byte[Math.max(length, 2 * scratch.length)];
       Platform.copyMemory(null, payloads.address(row), scratch, Platform.BYTE_ARRAY_OFFSET, length);
-      java.util.Arrays.fill(values, null);
-      try {
-        decoder.decode(types.getLong(row), scratch, length, values);
-      } catch (PayloadDecoder.Malformed e) {
-        refuse(ids.getLong(row), e);
-        java.util.Arrays.fill(values, null);
-      }
-      for (int i = 0; i < writers.length; i++) writers[i].put(row, values[i]);
+      put(row, isDecoded(ids, types.getLong(row), row, length));
     }
+  }
+
+  private boolean isDecoded(ColumnVector ids, long type, int row, int length) throws IOException {
+    Arrays.fill(fields, null);
+    try {
+      decoder.decode(type, scratch, length, fields);
+      return true;
+    } catch (PayloadDecoder.Malformed e) {
+      refuse(ids.getLong(row), e);
+      return false;
+    }
+  }
+
+  private void put(int row, boolean isDecoded) {
+    if (read.decoding.isSingle()) {
+      writers[0].put(row, isDecoded ? fields : null);
+      return;
+    }
+    for (int i = 0; i < writers.length; i++) writers[i].put(row, isDecoded ? fields[i] : null);
   }
 
   private void refuse(long id, PayloadDecoder.Malformed e) throws IOException {

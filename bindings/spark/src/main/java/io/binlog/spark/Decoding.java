@@ -5,12 +5,14 @@ import io.binlog.BinlogReader;
 import io.binlog.TypeInfo;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
@@ -18,22 +20,23 @@ import org.jspecify.annotations.Nullable;
 final class Decoding implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  static final Decoding NONE = new Decoding("", "", new StructType(), new TreeMap<>());
-
-  private static final String JSON = "jsonschema";
-  private static final String AVRO = "avro";
+  static final Decoding NONE = new Decoding("", new PayloadSchema("", "", new byte[0]), new StructType(), null, new TreeMap<>());
 
   final String type;
-  private final String encoding;
-  /** The columns: those of the newest schema. */
-  final StructType fields;
+  private final PayloadSchema newest;
+  /** The columns, by the newest schema: one for each of its fields, or a single one. */
+  final StructType columns;
+  /** The name of the single column that has all fields; null where each has its own. */
+  private final @Nullable String single;
   /** By the type's number, which is another one for each schema. */
-  private final TreeMap<Long, String> schemas;
+  private final TreeMap<Long, PayloadSchema> schemas;
 
-  private Decoding(String type, String encoding, StructType fields, TreeMap<Long, String> schemas) {
+  private Decoding(
+      String type, PayloadSchema newest, StructType columns, @Nullable String single, TreeMap<Long, PayloadSchema> schemas) {
     this.type = type;
-    this.encoding = encoding;
-    this.fields = fields;
+    this.newest = newest;
+    this.columns = columns;
+    this.single = single;
     this.schemas = schemas;
   }
 
@@ -53,7 +56,7 @@ final class Decoding implements Serializable {
                 names.add(info.name());
                 if (!info.name().equals(options.decode)) continue;
                 found.put(Integer.toUnsignedLong(info.type()), info);
-                String schema = info.type() + " " + info.encoding() + " " + Arrays.toString(info.schemaSha256());
+                String schema = info.type() + " " + info.encoding() + " " + info.message() + " " + Arrays.toString(info.schemaSha256());
                 described.computeIfAbsent(place + " " + log, key -> new TreeSet<>()).add(schema);
               }
             }
@@ -71,64 +74,64 @@ final class Decoding implements Serializable {
       throw ReadOptions.wrong("decode", options.decode, "a type that all logs describe alike, or read one log, by path or by the "
           + "option log; these describe it in different ways: " + String.join(", ", described.keySet()));
     }
-    return of(options.decode, found);
+    return of(options, found);
   }
 
-  private static Decoding of(String type, TreeMap<Long, TypeInfo> found) {
-    TypeInfo newest = found.lastEntry().getValue();
-    TreeMap<Long, String> schemas = new TreeMap<>();
-    found.forEach((number, info) -> {
-      String schema = text(info);
-      if (schema != null && info.encoding().equals(newest.encoding())) schemas.put(number, schema);
-    });
-    String schema = text(newest);
-    boolean isKnown = newest.encoding().equals(JSON) || newest.encoding().equals(AVRO);
-    if (!isKnown || schema == null) {
-      String has = newest.encoding().isEmpty() ? "none" : schema == null ? "lost its own" : "one of " + newest.encoding();
+  private static Decoding of(ReadOptions options, TreeMap<Long, TypeInfo> found) {
+    String type = options.decode;
+    TypeInfo last = found.lastEntry().getValue();
+    PayloadSchema newest = PayloadSchema.of(last);
+    if (newest == null || !newest.isKnown()) {
+      String has = last.encoding().isEmpty() ? "none" : newest == null ? "lost its own" : "one of " + last.encoding();
       throw ReadOptions.wrong(
-          "decode", type, "a type with a schema of " + JSON + " or " + AVRO + " (this one has " + has + "); read others "
-              + "without decode, and use from_json or from_protobuf on text and payload");
+          "decode", type, "a type with a schema of " + PayloadSchema.KNOWN + " (this one has " + has + "); read others "
+              + "without decode, and use from_json on text or a function of your own on payload");
     }
+    StructType fields;
     try {
-      StructType fields = newest.encoding().equals(JSON) ? JsonSchemas.fields(schema) : AvroSchemas.fields(schema);
-      return new Decoding(type, newest.encoding(), fields, schemas);
-    } catch (RuntimeException e) {
-      throw new IllegalArgumentException("the schema of the type " + type + " in the log is no " + newest.encoding() + ": "
-          + e.getMessage(), e);
+      fields = newest.fields();
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("the schema of the type " + type + " in the log " + e.getMessage(), e);
     }
+    String single = options.decodeAs;
+    StructType columns = single == null ? fields : new StructType().add(single, fields, true);
+    return new Decoding(type, newest, columns, single, new TreeMap<>(ofEncoding(found.values(), newest.encoding())));
   }
 
-  private static @Nullable String text(TypeInfo info) {
-    byte[] schema = info.schema();
-    return schema == null ? null : new String(schema, StandardCharsets.UTF_8);
+  private static Map<Long, PayloadSchema> ofEncoding(Iterable<TypeInfo> types, String encoding) {
+    Map<Long, PayloadSchema> found = new HashMap<>();
+    for (TypeInfo info : types) {
+      PayloadSchema schema = PayloadSchema.of(info);
+      if (schema != null && schema.encoding().equals(encoding)) found.put(Integer.toUnsignedLong(info.type()), schema);
+    }
+    return found;
   }
 
   boolean isNone() {
-    return fields.isEmpty();
+    return columns.isEmpty();
   }
 
   boolean has(String column) {
-    return fields.getFieldIndex(column).isDefined();
+    return columns.getFieldIndex(column).isDefined();
   }
 
-  /** Decodes the wanted ones of the columns. */
+  /** Whether a column, the only one, is a struct of the fields. */
+  boolean isSingle() {
+    return single != null;
+  }
+
+  /** Decodes the wanted ones of the fields. */
   PayloadDecoder decoder(StructType wanted, BinlogReader reader) {
-    if (encoding.equals(JSON)) return new JsonDecoder(wanted);
-    return new AvroDecoder(wanted, schemas, () -> schemas(reader));
+    return newest.decoder(wanted, new TypeSchemas(schemas, () -> current(reader)));
   }
 
-  /** As the log has them now: a stream meets types that are newer than it. */
-  private Map<Long, String> schemas(BinlogReader reader) {
-    Map<Long, String> found = new TreeMap<>();
+  /** As the log has them now. */
+  private Map<Long, PayloadSchema> current(BinlogReader reader) {
     try {
-      for (TypeInfo info : reader.types()) {
-        String schema = text(info);
-        boolean isOurs = info.name().equals(type) && info.encoding().equals(encoding);
-        if (isOurs && schema != null) found.put(Integer.toUnsignedLong(info.type()), schema);
-      }
+      List<TypeInfo> types = reader.types().stream().filter(info -> info.name().equals(type)).collect(Collectors.toList());
+      return ofEncoding(types, newest.encoding());
     } catch (BinlogException e) {
       throw new UncheckedIOException(e.getMessage(), e);
     }
-    return found;
   }
 }

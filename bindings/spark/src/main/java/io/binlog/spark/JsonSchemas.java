@@ -3,9 +3,7 @@ package io.binlog.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
@@ -13,8 +11,7 @@ import org.apache.spark.sql.types.StructType;
 /** JSON Schema as columns. What it leaves open is text: the JSON of the value. */
 final class JsonSchemas {
   private final JsonNode root;
-  /** References that are being followed: a type that contains itself is text. */
-  private final Set<String> open = new HashSet<>();
+  private final SchemaWalk walk = new SchemaWalk();
 
   private JsonSchemas(JsonNode root) {
     this.root = root;
@@ -37,6 +34,10 @@ final class JsonSchemas {
   }
 
   private DataType type(JsonNode schema) {
+    return walk.deeper(() -> part(schema));
+  }
+
+  private DataType part(JsonNode schema) {
     String reference = schema.path("$ref").asText();
     if (reference.startsWith("#")) return referred(reference);
     switch (name(schema)) {
@@ -55,11 +56,9 @@ final class JsonSchemas {
     }
   }
 
+  /** A type that contains itself is text. */
   private DataType referred(String reference) {
-    if (!open.add(reference)) return DataTypes.StringType;
-    DataType type = type(root.at(reference.substring(1)));
-    open.remove(reference);
-    return type;
+    return walk.within(reference, DataTypes.StringType, () -> part(root.at(reference.substring(1))));
   }
 
   /** The name of the type, without null; "" where there are several or none. */
@@ -78,6 +77,7 @@ final class JsonSchemas {
   private DataType object(JsonNode schema) {
     StructType fields = new StructType();
     for (Map.Entry<String, JsonNode> property : schema.path("properties").properties()) {
+      walk.column();
       fields = fields.add(property.getKey(), type(property.getValue()), true);
     }
     if (!fields.isEmpty()) return fields;

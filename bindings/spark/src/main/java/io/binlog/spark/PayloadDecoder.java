@@ -12,10 +12,10 @@ interface PayloadDecoder {
   }
 
   /**
-   * The values of the wanted columns, as {@link ColumnWriter#put} takes them; null where the payload has none.
+   * The values of the wanted fields, as {@link ColumnWriter#put} takes them; null where the payload has none.
    *
    * @param type the number of the record's type
-   * @param into gets them, one for each column
+   * @param into gets them, one for each field
    */
   void decode(long type, byte[] payload, int length, Object[] into) throws Malformed;
 }

@@ -32,6 +32,8 @@ final class ReadOptions implements Serializable {
   final boolean timeNs;
   /** The name of the type whose columns are wanted; null = none. */
   final @Nullable String decode;
+  /** The name of one column for all of these; null = a column each. */
+  final @Nullable String decodeAs;
   final boolean failsOnMalformed;
   final long splitBytes;
   final boolean skipsDamage;
@@ -49,6 +51,7 @@ final class ReadOptions implements Serializable {
     metadataColumns = list(from.get("metadataColumns"));
     timeNs = isTrue(from, "timeNs", false);
     decode = from.get("decode");
+    decodeAs = decodeAs(from);
     failsOnMalformed = isFirst(from, "decodeMode", "fail", "null", false);
     splitBytes = bytes(from, "splitSize", "64m");
     skipsDamage = isFirst(from, "onDamage", "skip", "fail", false);
@@ -91,6 +94,13 @@ final class ReadOptions implements Serializable {
       if (!one.isBlank()) all.add(one.strip());
     }
     return all;
+  }
+
+  private static @Nullable String decodeAs(CaseInsensitiveStringMap from) {
+    String name = from.get("decodeAs");
+    if (name != null && from.get("decode") == null) throw wrong("decodeAs", name, "it together with decode");
+    if (name != null && name.isBlank()) throw wrong("decodeAs", name, "the name of a column");
+    return name;
   }
 
   private static boolean isTrue(CaseInsensitiveStringMap from, String name, boolean otherwise) {
@@ -141,7 +151,8 @@ final class ReadOptions implements Serializable {
     String changed = !metadataColumns.equals(table.metadataColumns) ? "metadataColumns"
         : timeNs != table.timeNs ? "timeNs"
         : losses != table.losses ? "losses"
-        : !Objects.equals(decode, table.decode) ? "decode" : null;
+        : !Objects.equals(decode, table.decode) ? "decode"
+        : !Objects.equals(decodeAs, table.decodeAs) ? "decodeAs" : null;
     if (changed == null) return;
     throw new IllegalArgumentException("the option " + changed + " gives other columns than the table has: use it where the "
         + "table is made, in spark.read.format(\"binlog\").option(…).load(path) or in CREATE TABLE … OPTIONS (…)");

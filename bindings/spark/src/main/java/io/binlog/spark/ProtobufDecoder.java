@@ -1,0 +1,195 @@
+package io.binlog.spark;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.google.protobuf.ByteString;
+import com.google.protobuf.CodedInputStream;
+import com.google.protobuf.Descriptors.Descriptor;
+import com.google.protobuf.Descriptors.EnumValueDescriptor;
+import com.google.protobuf.Descriptors.FieldDescriptor;
+import com.google.protobuf.DynamicMessage;
+import com.google.protobuf.Message;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.Decimal;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.StringType;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+
+/** Payloads that are messages of Protocol Buffers. All are read by the newest schema: fields have numbers, and keep them. */
+final class ProtobufDecoder implements PayloadDecoder {
+  /** Makes of a field's value what {@link ColumnWriter#put} takes. */
+  private interface Value {
+    Object of(Object value);
+  }
+
+  private final Descriptor message;
+  private final Fields columns;
+  private final TypeSchemas all;
+
+  ProtobufDecoder(StructType wanted, PayloadSchema newest, TypeSchemas all) {
+    message = ProtobufSchemas.message(newest);
+    columns = new Fields(message, wanted);
+    this.all = all;
+  }
+
+  @Override
+  public void decode(long type, byte[] payload, int length, Object[] into) throws Malformed {
+    all.get(type); // of another encoding, anything may look like a message
+    try {
+      columns.read(DynamicMessage.parseFrom(message, CodedInputStream.newInstance(payload, 0, length)), into);
+    } catch (IOException | RuntimeException e) {
+      throw new Malformed(e.getMessage() == null ? e.toString() : e.getMessage());
+    }
+  }
+
+  /** Fields of a message that are wanted. */
+  private static final class Fields implements Value {
+    private final FieldDescriptor[] fields;
+    private final Value[] values;
+
+    Fields(Descriptor message, StructType wanted) {
+      fields = new FieldDescriptor[wanted.size()];
+      values = new Value[fields.length];
+      for (int i = 0; i < fields.length; i++) {
+        fields[i] = message.findFieldByName(wanted.apply(i).name());
+        values[i] = value(fields[i], wanted.apply(i).dataType());
+      }
+    }
+
+    /** A field that can be missing is null where it is; another one, as in proto3, has its default then. */
+    void read(Message message, Object[] into) {
+      for (int i = 0; i < fields.length; i++) {
+        boolean isMissing = fields[i].hasPresence() && !message.hasField(fields[i]);
+        into[i] = isMissing ? null : values[i].of(message.getField(fields[i]));
+      }
+    }
+
+    @Override
+    public Object of(Object message) {
+      Object[] into = new Object[fields.length];
+      read((Message) message, into);
+      return into;
+    }
+  }
+
+  private static Value value(FieldDescriptor field, DataType type) {
+    if (field.isMapField()) {
+      List<FieldDescriptor> pair = field.getMessageType().getFields();
+      Value key = single(pair.get(0), ((MapType) type).keyType());
+      Value one = single(pair.get(1), ((MapType) type).valueType());
+      return pairs -> map((List<?>) pairs, pair, key, one);
+    }
+    if (!field.isRepeated()) return single(field, type);
+    Value element = single(field, ((ArrayType) type).elementType());
+    return list -> {
+      List<Object> values = new ArrayList<>(((List<?>) list).size());
+      for (Object one : (List<?>) list) values.add(element.of(one));
+      return values;
+    };
+  }
+
+  private static Map<Object, Object> map(List<?> pairs, List<FieldDescriptor> pair, Value key, Value value) {
+    Map<Object, Object> values = new LinkedHashMap<>();
+    for (Object one : pairs) {
+      Message entry = (Message) one;
+      values.put(key.of(entry.getField(pair.get(0))), value.of(entry.getField(pair.get(1))));
+    }
+    return values;
+  }
+
+  private static Value single(FieldDescriptor field, DataType type) {
+    switch (field.getJavaType()) {
+      case INT:
+        return ProtobufSchemas.isUnsigned(field) ? number -> Integer.toUnsignedLong((Integer) number) : number -> number;
+      case LONG:
+        return ProtobufSchemas.isUnsigned(field) ? number -> unsigned((Long) number) : number -> number;
+      case BYTE_STRING:
+        return bytes -> ((ByteString) bytes).toByteArray();
+      case ENUM:
+        // A number without a name: JSON has the number, too.
+        return one -> {
+          EnumValueDescriptor named = (EnumValueDescriptor) one;
+          return named.getIndex() < 0 ? Integer.toString(named.getNumber()) : named.getName();
+        };
+      case MESSAGE:
+        return message(field.getMessageType(), type);
+      default:
+        return value -> value;
+    }
+  }
+
+  private static Decimal unsigned(long number) {
+    BigInteger value = new BigInteger(Long.toUnsignedString(number));
+    return Decimal.apply(new java.math.BigDecimal(value), 20, 0);
+  }
+
+  private static Value message(Descriptor message, DataType type) {
+    String name = message.getFullName();
+    if (name.equals(ProtobufSchemas.TIMESTAMP) || name.equals(ProtobufSchemas.DURATION)) {
+      FieldDescriptor seconds = message.findFieldByNumber(1);
+      FieldDescriptor nanos = message.findFieldByNumber(2);
+      return value -> micros((Long) ((Message) value).getField(seconds), (Integer) ((Message) value).getField(nanos));
+    }
+    if (ProtobufSchemas.WRAPPERS.contains(name)) {
+      FieldDescriptor wrapped = message.findFieldByNumber(1);
+      Value value = single(wrapped, type);
+      return one -> value.of(((Message) one).getField(wrapped));
+    }
+    if (type instanceof StructType) return new Fields(message, (StructType) type);
+    return type instanceof StringType ? value -> json((Message) value) : value -> ((Message) value).toByteArray();
+  }
+
+  /** Rounded down, as the times of records. */
+  private static long micros(long seconds, int nanos) {
+    return Math.addExact(Math.multiplyExact(seconds, 1_000_000L), Math.floorDiv(nanos, 1000));
+  }
+
+  private static String json(Message value) {
+    StringWriter text = new StringWriter();
+    try (JsonGenerator to = new JsonFactory().createGenerator(text)) {
+      json(value, to);
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    }
+    return text.toString();
+  }
+
+  /** A Struct, a Value or a ListValue. */
+  private static void json(Message value, JsonGenerator to) throws IOException {
+    FieldDescriptor first = value.getDescriptorForType().findFieldByNumber(1);
+    if (first.isMapField()) {
+      to.writeStartObject();
+      List<FieldDescriptor> pair = first.getMessageType().getFields();
+      for (Map.Entry<?, ?> one : map((List<?>) value.getField(first), pair, key -> key, member -> member).entrySet()) {
+        to.writeFieldName((String) one.getKey());
+        json((Message) one.getValue(), to);
+      }
+      to.writeEndObject();
+    } else if (first.isRepeated()) {
+      to.writeStartArray();
+      for (Object one : (List<?>) value.getField(first)) json((Message) one, to);
+      to.writeEndArray();
+    } else {
+      kind(value, to);
+    }
+  }
+
+  private static void kind(Message value, JsonGenerator to) throws IOException {
+    @Nullable FieldDescriptor kind = value.getOneofFieldDescriptor(value.getDescriptorForType().getOneofs().get(0));
+    Object is = kind == null ? null : value.getField(kind);
+    if (is instanceof Message) json((Message) is, to);
+    else if (is instanceof Double) to.writeNumber((Double) is);
+    else if (is instanceof Boolean) to.writeBoolean((Boolean) is);
+    else if (is instanceof String) to.writeString((String) is);
+    else to.writeNull();
+  }
+}
