@@ -6,6 +6,7 @@
 #   test.sh [ARGUMENT...]      arguments as of tests/run.py: --soak, --only TEXT, --seed N, PROGRAM...
 #   test.sh --python PROGRAM [ARGUMENT...]    another program in the environment of the tests
 #
+#   SPARK  another version of Spark to test with than that of tests/packages.txt: 4.0.5
 #   JDK  the home of the JDK that Spark runs on, 17 or newer (default: the default one, or the first below /usr/lib/jvm)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,8 +1,6 @@
 package io.binlog.spark;
 
-import io.binlog.BinlogException;
 import io.binlog.BinlogReader;
-import io.binlog.Segment;
 import io.binlog.TableArray;
 import io.binlog.TableBatch;
 import io.binlog.TableColumn;
@@ -26,11 +24,9 @@ final class BatchColumns {
   /** Null unless some of the columns are a type's own. */
   private final @Nullable DecodedColumns decoded;
 
-  BatchColumns(LogRead read, List<TableColumn> columns, BinlogReader reader) throws BinlogException {
+  BatchColumns(LogRead read, List<TableColumn> columns, BinlogReader reader) {
     this.columns = columns;
-    // It opens each of the files: only for a query that names one of these columns.
-    boolean showsSegments = read.wants(Columns.SEGMENT) || read.wants(Columns.LOG);
-    List<Segment> segments = showsSegments ? reader.segments() : List.of();
+    SegmentVectors.Segments segments = new SegmentVectors.Segments(reader);
     StructField[] fields = read.columns.fields();
     StructType own = new StructType();
     for (StructField field : fields) {
@@ -48,16 +44,15 @@ final class BatchColumns {
     }
   }
 
-  private static Maker maker(StructField field, List<TableColumn> columns, List<Segment> segments) {
+  private static Maker maker(StructField field, List<TableColumn> columns, SegmentVectors.Segments segments) {
     String name = field.name();
     int at = at(TableColumns.source(name), columns);
     switch (name) {
       case Columns.LOG:
-        ColumnVector log = new SegmentVectors.Constant(segments.get(0).name());
+        ColumnVector log = new SegmentVectors.Log(segments);
         return batch -> log;
       case Columns.SEGMENT:
-        SegmentVectors.Files files = new SegmentVectors.Files(segments);
-        return batch -> new SegmentVectors.OfIds(longs(batch.column(at)), files);
+        return batch -> new SegmentVectors.File(longs(batch.column(at)), segments);
       case Columns.ID:
       case Columns.TIME_NS:
       case Columns.LENGTH:

@@ -16,11 +16,14 @@ import org.jspecify.annotations.Nullable;
 /** A read of records, planned once. */
 final class BinlogScan implements SupportsReportStatistics, Batch {
   private final LogRead read;
+  private final LogRead streamed;
   /** Null until it is planned. */
   private @Nullable List<SplitPartition> partitions;
 
-  BinlogScan(LogRead read) {
+  /** {@code streamed} is the same read as a stream. */
+  BinlogScan(LogRead read, LogRead streamed) {
     this.read = read;
+    this.streamed = streamed;
   }
 
   @Override
@@ -56,7 +59,7 @@ final class BinlogScan implements SupportsReportStatistics, Batch {
 
   @Override
   public MicroBatchStream toMicroBatchStream(String checkpoint) {
-    return new LogStream(read);
+    return new LogStream(streamed);
   }
 
   @Override

@@ -23,6 +23,7 @@ final class BinlogScanBuilder
         SupportsPushDownAggregates {
   private final ReadOptions options;
   private StructType wanted;
+  private boolean isPruned;
   private final Decoding decoding;
   private Selection selection;
   private final List<Predicate> pushed = new ArrayList<>();
@@ -41,6 +42,7 @@ final class BinlogScanBuilder
   @Override
   public void pruneColumns(StructType required) {
     wanted = required;
+    isPruned = true;
   }
 
   @Override
@@ -94,6 +96,7 @@ final class BinlogScanBuilder
   @Override
   public Scan build() {
     if (counted != null) return counted;
-    return new BinlogScan(new LogRead(options, wanted, decoding, selection, limit));
+    LogRead read = new LogRead(options, wanted, decoding, selection, limit);
+    return new BinlogScan(read, isPruned ? read : read.withHiddenColumns());
   }
 }

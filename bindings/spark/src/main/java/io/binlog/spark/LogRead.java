@@ -1,6 +1,7 @@
 package io.binlog.spark;
 
 import java.io.Serializable;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /** What is read: by which options, which columns, and which records. */
@@ -22,15 +23,21 @@ final class LogRead implements Serializable {
     this.limit = limit;
   }
 
-  boolean wants(String column) {
-    return columns.getFieldIndex(column).isDefined();
-  }
-
   TableColumns tableColumns() {
     return TableColumns.of(columns, decoding);
   }
 
   LogRead with(Selection other) {
     return new LogRead(options, columns, decoding, other, limit);
+  }
+
+  /**
+   * With the columns that queries name behind the others. Spark before 4.2 does not say which columns a stream needs, and takes these
+   * to be there if a query names one of them.
+   */
+  LogRead withHiddenColumns() {
+    StructType all = columns;
+    for (String hidden : Columns.HIDDEN) all = all.add(hidden, DataTypes.StringType, false);
+    return new LogRead(options, all, decoding, selection, limit);
   }
 }
