@@ -3,6 +3,7 @@
 # on executors of their own (tests/README.md). One line a check; exits with 1 if any failed.
 #
 #   test.sh build              only the jar: target/binlog-spark.jar
+#   test.sh jdk                prints the home of the JDK that it runs with
 #   test.sh [ARGUMENT...]      arguments as of tests/run.py: --soak, --only TEXT, --seed N, PROGRAM...
 #   test.sh --python PROGRAM [ARGUMENT...]    another program in the environment of the tests
 #
@@ -33,10 +34,16 @@ build() {
   (cd "$here" && mvn --quiet --batch-mode -Dstyle.color=never package)
 }
 
-if [ "${1:-}" = build ]; then
-  build
-  exit
-fi
+case ${1:-} in
+  build)
+    build
+    exit
+    ;;
+  jdk)
+    echo "$JAVA_HOME"
+    exit
+    ;;
+esac
 
 # BINLOG_SPARK_JAR is one that is built already.
 [ -n "${BINLOG_SPARK_JAR:-}" ] || build || { echo "FAIL  build" && echo "0 passed, 1 failed" && exit 1; }

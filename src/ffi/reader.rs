@@ -286,8 +286,9 @@ pub unsafe extern "C" fn binlog_reader_segment(
 }
 
 /// Reports to `each` how many records of each type the log contains, the most frequent first: from the index, and from
-/// the headers of blocks that it does not describe; no payload is read. Events are not counted. Any thread; `each` is
-/// called in it, after everything was counted, and may use the reader; it must not throw or jump out.
+/// the headers of blocks that it does not describe; no payload is read. In a store, segments that a catalog describes
+/// are not opened. Events are not counted. Any thread; `each` is called in it, after everything was counted, and may
+/// use the reader; it must not throw or jump out.
 ///
 /// Returns BINLOG_OK, BINLOG_E_INVALID, BINLOG_E_IO; BINLOG_E_CORRUPT where headers have to be read and are damaged, in
 /// every mode of the reader. `each` is only called with BINLOG_OK.

@@ -10,9 +10,9 @@ use super::Reader;
 use crate::error::{Kind, Result};
 use crate::format::block::BlockKind;
 use crate::format::entries::Entries;
-use crate::log::{SlotState, Snapshot};
-use crate::memory::{self, NoMemory};
-use crate::options::Filter;
+use crate::log::{Limit, SlotState, Snapshot};
+use crate::memory;
+use crate::options::{Filter, ReaderMode};
 use crate::record::{event, is_event, Metadata, NamedType};
 use crate::segment::{is_space, is_torn, Bad, Scanner, Segment};
 
@@ -60,7 +60,8 @@ pub struct IndexBlockFacts {
 
 impl Reader {
     /// How many records of each type there are now, the most frequent first. Reads the index, and the headers of the
-    /// blocks that it does not describe; never a payload. Events are not counted.
+    /// blocks that it does not describe; never a payload. In a store, segments that a catalog describes are not opened.
+    /// Events are not counted.
     ///
     /// # Errors
     /// [`crate::Kind::Corrupt`] where headers have to be read and are damaged.
@@ -73,34 +74,95 @@ impl Reader {
     /// # Errors
     /// As [`Self::counts`].
     pub fn counts_with_progress(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
-        if self.source.limit().is_some() {
-            return self.counts_of_part();
+        if let Some(limit) = self.source.limit() {
+            return self.counts_of_part(limit);
         }
         let snapshot = self.now(true)?;
         let counts = self.counts_in(&snapshot, progress)?;
         self.by_headers(&snapshot)?.map_or(Ok(counts), |snapshot| self.counts_in(&snapshot, progress))
     }
 
-    /// As [`Self::counts`], for a part of a log: its ids end within segments, whose index only states the whole.
-    fn counts_of_part(&self) -> Result<Vec<TypeCount>> {
-        let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
-        let mut cursor = self.cursor(&Filter { headers_only: true, ..Filter::default() })?;
-        while let Some(type_id) = cursor.next()?.map(|record| record.type_id) {
-            let name = cursor.type_name(type_id).map(str::to_owned);
-            let key = (name.clone(), if name.is_some() { 0 } else { type_id });
-            sum.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += 1;
+    /// As [`Self::counts`], for a part of a log. It may begin and end within a segment, whose index only states the
+    /// whole: these are read.
+    fn counts_of_part(&self, limit: &Limit) -> Result<Vec<TypeCount>> {
+        let behind = limit.last_id.saturating_add(1);
+        let mut sums = Sums::default();
+        let (from, to) = match self.count_whole_segments(limit, &mut sums)? {
+            Some(counted) => counted,
+            None => {
+                sums = Sums::default();
+                (behind, behind)
+            }
+        };
+        self.count_by_reading((limit.first_id, from), &mut sums)?;
+        self.count_by_reading((to, behind), &mut sums)?;
+        sums.finish()
+    }
+
+    /// Counts the segments of a part that are in it as a whole, one after the other, by their index. Returns the ids of
+    /// their records, the second exclusive; `None` if something is not as it should be, which a cursor reports.
+    fn count_whole_segments(&self, limit: &Limit, sums: &mut Sums) -> Result<Option<(u64, u64)>> {
+        if self.options.mode == ReaderMode::Salvage {
+            return Ok(None);
         }
-        Ok(most_frequent_first(sum.into_values())?)
+        let behind = limit.last_id.saturating_add(1);
+        let snapshot = self.now(true)?;
+        let mut counted: Option<(u64, u64)> = None;
+        for (at, slot) in snapshot.slots.iter().enumerate() {
+            if slot.sequence > limit.last_sequence {
+                break;
+            }
+            let Ok(SlotState::Segment(segment)) = snapshot.open(at) else { return Ok(None) };
+            if segment.translated.is_some() || segment.is_compressed_whole() || segment.is_rescued {
+                return Ok(None);
+            }
+            let first_id = segment.header.first_id;
+            if counted.is_none() && first_id < limit.first_id {
+                continue;
+            }
+            let (from, next) = counted.unwrap_or((first_id, first_id));
+            if first_id != next {
+                return Ok(None);
+            }
+            let map = segment.indexed()?;
+            let is_whole = map.trailer.is_some() && map.trailer == map.end() && map.is_contiguous(segment.start);
+            let next_id = map.parts.last().map_or(first_id, |part| part.next_id);
+            if !is_whole || map.counts.is_none() || next_id > behind {
+                break;
+            }
+            let (counts, names) = count(&segment)?;
+            sums.add_all(counts, &names);
+            counted = Some((from, next_id));
+        }
+        Ok(counted)
+    }
+
+    /// Counts the records of these ids, the second exclusive.
+    fn count_by_reading(&self, (from, to): (u64, u64), sums: &mut Sums) -> Result<()> {
+        if from >= to {
+            return Ok(());
+        }
+        let ids = Filter { headers_only: true, from_id: Some(from), to_id: Some(to - 1), ..Filter::default() };
+        let mut cursor = self.cursor(&ids)?;
+        while let Some(type_id) = cursor.next()?.map(|record| record.type_id) {
+            sums.add(type_id, cursor.type_name(type_id), 1);
+        }
+        Ok(())
     }
 
     fn counts_in(&self, snapshot: &Snapshot, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
         if let Some(file) = snapshot.unreadable.first() {
             return Err(file.error.clone());
         }
-        // A name is the same type in every log, and so is a number without a name.
-        let mut sum: BTreeMap<(Option<String>, u32), TypeCount> = BTreeMap::new();
-        for at in 0..snapshot.slots.len() {
+        let mut sums = Sums::default();
+        for (at, slot) in snapshot.slots.iter().enumerate() {
             progress(at as u64, snapshot.slots.len() as u64);
+            if let Some(summary) = self.summary_in(slot) {
+                for counted in &summary.types {
+                    sums.add(counted.type_id, counted.name.as_deref(), counted.records);
+                }
+                continue;
+            }
             let SlotState::Segment(segment) = snapshot.open(at)? else { continue };
             let (counts, names) = match count(&segment) {
                 Err(error) if error.kind() == Kind::Corrupt && look_for_holes(snapshot, at, &segment)? => {
@@ -108,13 +170,9 @@ impl Reader {
                 }
                 counted => counted?,
             };
-            for (type_id, records) in counts.into_iter().filter(|&(type_id, _)| !is_event(type_id)) {
-                let name = names.get(&type_id).cloned();
-                let key = (name.clone(), if name.is_some() { 0 } else { type_id });
-                sum.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += records;
-            }
+            sums.add_all(counts, &names);
         }
-        Ok(most_frequent_first(sum.into_values().filter(|counted| counted.records > 0))?)
+        sums.finish()
     }
 
     /// As [`Self::counts`], for one segment alone, which [`Self::paths`] names.
@@ -169,12 +227,34 @@ impl Reader {
     }
 }
 
-fn most_frequent_first(counts: impl Iterator<Item = TypeCount>) -> Result<Vec<TypeCount>, NoMemory> {
-    let mut counts = memory::list(counts)?;
-    counts.sort_unstable_by(|a, b| {
-        (Reverse(a.records), &a.name, a.type_id).cmp(&(Reverse(b.records), &b.name, b.type_id))
-    });
-    Ok(counts)
+/// Records by type. A name is the same type in every log, and so is a number without a name.
+#[derive(Default)]
+struct Sums(BTreeMap<(Option<String>, u32), TypeCount>);
+
+impl Sums {
+    fn add(&mut self, type_id: u32, name: Option<&str>, records: u64) {
+        if is_event(type_id) || records == 0 {
+            return;
+        }
+        let name = name.map(str::to_owned);
+        let key = (name.clone(), if name.is_some() { 0 } else { type_id });
+        self.0.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += records;
+    }
+
+    fn add_all(&mut self, counts: Counts, names: &BTreeMap<u32, String>) {
+        for (type_id, records) in counts {
+            self.add(type_id, names.get(&type_id).map(|name| &**name), records);
+        }
+    }
+
+    /// The most frequent first.
+    fn finish(self) -> Result<Vec<TypeCount>> {
+        let mut counts = memory::list(self.0.into_values())?;
+        counts.sort_unstable_by(|a, b| {
+            (Reverse(a.records), &a.name, a.type_id).cmp(&(Reverse(b.records), &b.name, b.type_id))
+        });
+        Ok(counts)
+    }
 }
 
 type Counts = BTreeMap<u32, u64>;

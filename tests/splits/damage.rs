@@ -19,7 +19,7 @@ fn files(directory: &MemoryDirectory) -> Vec<String> {
 }
 
 /// A log of several segments, some of them without an index up to their end.
-fn a_log(dice: &mut Dice) -> Log {
+pub fn a_log(dice: &mut Dice) -> Log {
     let mut log = Log::new(small_blocks(Codec::None));
     for _ in 0..2 + dice.roll(4) {
         for _ in 0..20 + dice.roll(100) {
@@ -41,7 +41,7 @@ fn a_log(dice: &mut Dice) -> Log {
 }
 
 /// Damages a file of the log, which had these contents.
-fn damage(log: &Log, whole: &MemoryDirectory, dice: &mut Dice) -> String {
+pub fn damage(log: &Log, whole: &MemoryDirectory, dice: &mut Dice) -> String {
     let files = files(&log.directory);
     let file = &files[dice.roll(files.len())];
     if dice.one_in(12) && file != &files[0] && Some(file) != files.last() {

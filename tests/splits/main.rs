@@ -4,6 +4,7 @@
 mod common;
 
 mod changed;
+mod counts;
 mod damage;
 mod files;
 mod measure;

@@ -150,6 +150,20 @@ fn a_plan_of_a_thousand_segments_takes_a_request_for_each_thousand() {
     }
 }
 
+/// Counts by type take them from the catalogs, too.
+#[test]
+fn counts_of_a_thousand_segments_take_a_request_for_each_thousand() {
+    const SEGMENTS: u64 = 1100;
+    let (directory, store) = (log(SEGMENTS, 2_000), MemoryStore::new());
+    ship(&directory, &store);
+    let here = Reader::open(directory, ReaderOptions::default()).unwrap();
+    let reader = Reader::open(there(&store), ReaderOptions::default()).unwrap();
+    store.take_asked();
+    assert_eq!(reader.counts().unwrap(), here.counts().unwrap());
+    let asked = asked(&store);
+    assert!(asked <= 2 + BESIDES, "{asked} requests");
+}
+
 /// Where no catalog covers them, as for those that came last, small segments cost a request each.
 #[test]
 fn each_segment_that_no_catalog_covers_costs_one_request() {

@@ -114,6 +114,7 @@ def main():
         report("plan of one day in the middle", lambda: plan(many, since=half, until=half + 24 * hour), 1)
         report("plan of the newest hour", lambda: plan(many, since=START + YEAR - hour))
         report("plan of the ids of one hour", lambda: plan(many, from_id=2 * count, to_id=2 * count + 4 * count // 8760))
+        report(f"count by type of {count:,} segments", lambda: sum(binlog.open(many).counts().values()))
         few = made("few", write, 1000)
         report("plan of all of 1,000 segments", lambda: plan(few), 1)
         report("count by type of 1,000 segments", lambda: sum(binlog.open(few).counts().values()), 1)

@@ -108,7 +108,7 @@ final class Counts {
       long first = Math.max(split.firstId(), selection.fromId());
       long last = Math.min(split.lastId(), most);
       long records = 0;
-      try (BinlogReader part = BinlogReader.openSplit(split.token(), options.split(null))) {
+      try (BinlogReader part = counted(place, options, split, selection)) {
         for (TypeCount one : part.counts()) {
           all.add(one);
           records += one.records();
@@ -117,6 +117,17 @@ final class Counts {
       if (records != last - first + 1 || !isSound(place, options, split, first, last)) return null;
     }
     return all;
+  }
+
+  /**
+   * What counts a split. Far away it is the log itself, where all of it is wanted: its catalogs count many segments each, and a
+   * split does not know them.
+   */
+  private static BinlogReader counted(String place, ReadOptions options, Split split, Selection selection) throws BinlogException {
+    boolean isWhole = selection.fromId() <= 1 && selection.toId() == 0;
+    return isWhole && Places.isUrl(place)
+        ? Planner.open(place, options.readerOf(LogFinder.name(split.token())))
+        : BinlogReader.openSplit(split.token(), options.split(null));
   }
 
   /** Whether a read of one log begins and ends as the plan says, without damage before and behind it. */
