@@ -151,7 +151,8 @@ def on_executors(number, where, rounds):
         until(lambda: len(executors(spark)) == number, what=f"{number} executors")
         frame = load(spark, where / "large", splitSize="32m")
         found = {"": {"": (lambda: frame.selectExpr(f"sum(cast(get_json_object(text, '{FIELD}') as bigint))").first()[0] > 0, True, None)}}
-        print(json.dumps(measure(found, rounds)["", ""]))
+        # One executor of one core has its queries compiled on the other processor: two have none to spare.
+        print(json.dumps(measure(found, rounds, warm=6)["", ""]))
     finally:
         stop(spark)
 
@@ -195,7 +196,7 @@ def main():
         for number in (1, 2):
             told = subprocess.run([sys.executable, __file__, "--executors", str(number), "--dir", str(where), "--rounds", str(chosen.rounds)],
                                   stdout=subprocess.PIPE, check=True, text=True).stdout
-            work, name = "the same full scan", f"{number} executor{'s' if number > 1 else ''}, a core each"
+            work, name = "the same full scan, after six of them", f"{number} executor{'s' if number > 1 else ''}, a core each"
             took = json.loads(told.splitlines()[-1])
             lines += table({work: {name: (None, None, large)}}, {(work, name): took})[2:]
             middles[number] = statistics.median(took)

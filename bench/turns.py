@@ -4,10 +4,11 @@ import sys
 import time
 
 
-def measure(found, rounds):
-    """The seconds of each round by work and contender. `found` has for each work its contenders: a call, and what it must return."""
+def measure(found, rounds, warm=1):
+    """The seconds of each round by work and contender, after `warm` rounds that are not measured. `found` has for each work its
+    contenders: a call, and what it must return."""
     times = {(work, name): [] for work, contenders in found.items() for name in contenders}
-    for turn in range(rounds + 1):
+    for turn in range(warm + rounds):
         for work, contenders in found.items():
             names = list(contenders)
             for name in names[turn % len(names):] + names[:turn % len(names)]:
@@ -16,7 +17,7 @@ def measure(found, rounds):
                 got = call()
                 took = time.perf_counter() - began
                 assert got == expected, (work, name, got, expected)
-                if turn > 0:  # the first is the warm-up
+                if turn >= warm:
                     times[work, name].append(took)
             sys.stderr.write(".")
             sys.stderr.flush()
