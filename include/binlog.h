@@ -1258,9 +1258,10 @@ binlog_status binlog_reader_segment(const struct binlog_reader *BINLOG_NONNULL r
 
 /** How many records of a type a log contains. */
 typedef struct binlog_type_count {
-  /** The type's number. */
+  /** The type's number; for a name that has several, the first of them. */
   uint32_t type;
-  uint32_t reserved32;
+  /** 1 if the records have several numbers: a name has another one with each schema. Otherwise 0. */
+  uint32_t several_numbers;
   uint64_t records;
   /**
    * The name that the number was given for, NUL-terminated; NULL if there is none. It lives until the callback

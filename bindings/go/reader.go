@@ -270,6 +270,9 @@ type TypeCount struct {
 	Records uint64
 	// Name is the name that the number stands for; "" when it has none.
 	Name string
+	// SeveralNumbers is true when the records have several numbers, of which Type is the first: a name has another one
+	// with each schema.
+	SeveralNumbers bool
 }
 
 // Counts returns the number of records of each type, the most frequent first: from the index, and from the headers of
@@ -286,7 +289,7 @@ func (r *Reader) Counts() ([]TypeCount, error) {
 	}
 	all := make([]TypeCount, len(counted))
 	for i, c := range counted {
-		all[i] = TypeCount{Type: Type(c.Type), Records: c.Records, Name: c.Name}
+		all[i] = TypeCount{Type: Type(c.Type), Records: c.Records, Name: c.Name, SeveralNumbers: c.SeveralNumbers}
 	}
 	return all, nil
 }

@@ -297,7 +297,8 @@ struct reader_options {
 struct type_count {
   std::uint32_t type = 0;
   std::uint64_t records = 0;
-  std::string name{}; /* empty when the type has none */
+  std::string name{};           /* empty when the type has none */
+  bool several_numbers = false; /* a name has another number with each schema; `type` is the first of them */
 };
 
 /* How a log is planned. */
@@ -429,7 +430,7 @@ class reader {
     const auto add = [](void* userdata, const binlog_type_count* c) {
       auto& into = *static_cast<decltype(counts)*>(userdata);
       BINLOG_HPP_TRY {
-        if (!into.thrown) into.all.push_back({c->type, c->records, c->name ? c->name : ""});
+        if (!into.thrown) into.all.push_back({c->type, c->records, c->name ? c->name : "", c->several_numbers != 0});
       } BINLOG_HPP_CATCH {
         into.thrown = std::current_exception();
       }

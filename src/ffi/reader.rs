@@ -154,9 +154,10 @@ pub struct binlog_segment {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct binlog_type_count {
-    /// The type's number.
+    /// The type's number; for a name that has several, the first of them.
     pub r#type: u32,
-    pub reserved32: u32,
+    /// 1 if the records have several numbers: a name has another one with each schema. Otherwise 0.
+    pub several_numbers: u32,
     pub records: u64,
     /// The name that the number was given for, NUL-terminated; NULL if there is none. It lives until the callback
     /// returns.
@@ -310,7 +311,7 @@ pub unsafe extern "C" fn binlog_reader_counts(
                 let name = counted.name.as_ref().map(|name| c_string(name.as_bytes()));
                 let count = binlog_type_count {
                     r#type: counted.type_id,
-                    reserved32: 0,
+                    several_numbers: u32::from(counted.has_several_numbers),
                     records: counted.records,
                     name: name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr()),
                     reserved: [0; 2],

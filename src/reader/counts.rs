@@ -25,6 +25,15 @@ pub struct TypeCount {
     pub name: Option<String>,
     /// Records of this type.
     pub records: u64,
+    /// Whether these have several numbers, of which `type_id` is the first: a name has another one with each schema.
+    pub has_several_numbers: bool,
+}
+
+impl TypeCount {
+    fn add(&mut self, type_id: u32, records: u64) {
+        self.records += records;
+        self.has_several_numbers |= type_id != self.type_id;
+    }
 }
 
 /// The index of a segment.
@@ -187,8 +196,11 @@ impl Reader {
             let name = names.get(&type_id);
             // Several numbers may have the same name.
             match name.map(|name| *places.entry(name).or_insert(sums.len())) {
-                Some(at) if at < sums.len() => sums[at].records += records,
-                _ => memory::push(&mut sums, TypeCount { type_id, name: name.cloned(), records })?,
+                Some(at) if at < sums.len() => sums[at].add(type_id, records),
+                _ => memory::push(
+                    &mut sums,
+                    TypeCount { type_id, name: name.cloned(), records, has_several_numbers: false },
+                )?,
             }
         }
         Ok(sums)
@@ -238,7 +250,8 @@ impl Sums {
         }
         let name = name.map(str::to_owned);
         let key = (name.clone(), if name.is_some() { 0 } else { type_id });
-        self.0.entry(key).or_insert(TypeCount { type_id, name, records: 0 }).records += records;
+        let none = TypeCount { type_id, name, records: 0, has_several_numbers: false };
+        self.0.entry(key).or_insert(none).add(type_id, records);
     }
 
     fn add_all(&mut self, counts: Counts, names: &BTreeMap<u32, String>) {

@@ -248,7 +248,7 @@ struct counted { int calls; uint64_t others, rare; uint32_t rare_number; };
 
 static void count(void *userdata, const binlog_type_count *type) {
   struct counted *c = (struct counted *)userdata;
-  CHECK(type->reserved32 == 0 && type->reserved[0] == 0 && type->reserved[1] == 0);
+  CHECK(type->several_numbers == 0 && type->reserved[0] == 0 && type->reserved[1] == 0);
   if (c->calls++ == 0) { /* the most frequent comes first */
     CHECK(type->type == 1 && type->name == NULL);
     c->others = type->records;

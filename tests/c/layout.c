@@ -168,7 +168,7 @@ AT(binlog_recovery, reserved, 32);
 
 SIZE(binlog_type_count, 40);
 AT(binlog_type_count, type, 0);
-AT(binlog_type_count, reserved32, 4);
+AT(binlog_type_count, several_numbers, 4);
 AT(binlog_type_count, records, 8);
 AT(binlog_type_count, name, 16);
 AT(binlog_type_count, reserved, 24);

@@ -337,7 +337,7 @@ impl Log {
         let reader = self.reader(py)?;
         let counts = py.detach(|| reader.counts()).or_raise(py)?;
         let dict = PyDict::new(py);
-        for TypeCount { type_id, name, records } in counts {
+        for TypeCount { type_id, name, records, .. } in counts {
             match name {
                 Some(name) => dict.set_item(name, records)?,
                 None => dict.set_item(type_id, records)?,

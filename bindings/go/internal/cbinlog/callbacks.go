@@ -71,6 +71,8 @@ type TypeCount struct {
 	Type    uint32
 	Records uint64
 	Name    string
+	// SeveralNumbers is true when the records have several numbers, of which Type is the first.
+	SeveralNumbers bool
 }
 
 // Pruned is a segment that was removed, or would be.
@@ -307,6 +309,7 @@ func blgoCounted(handle C.uintptr_t, counted *C.binlog_type_count) {
 	all := value[*[]TypeCount](handle)
 	*all = append(*all, TypeCount{
 		Type: uint32(counted._type), Records: uint64(counted.records), Name: C.GoString(counted.name),
+		SeveralNumbers: counted.several_numbers != 0,
 	})
 }
 

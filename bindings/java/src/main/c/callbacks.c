@@ -186,7 +186,7 @@ void on_type_count(void *userdata, const binlog_type_count *counted) {
   jbyteArray name = bytes_of(env, counted->name);
   if (name != NULL || counted->name == NULL) {
     (*env)->CallStaticVoidMethod(env, upcalls.class, upcalls.type_count, callback->target, (jint)counted->type,
-                                 (jlong)counted->records, name);
+                                 (jlong)counted->records, name, (jboolean)counted->several_numbers);
   }
   end(env);
 }

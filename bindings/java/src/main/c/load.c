@@ -50,7 +50,7 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *loading, void *reserved) {
   upcalls.failure = method(env, "failure", "(Ljava/lang/Object;I[B[BJI)V");
   upcalls.loss = method(env, "loss", "(Ljava/lang/Object;[B[BJJJJJJZI)V");
   upcalls.pruned = method(env, "pruned", "(Ljava/lang/Object;[B[BJJJJ)V");
-  upcalls.type_count = method(env, "typeCount", "(Ljava/lang/Object;IJ[B)V");
+  upcalls.type_count = method(env, "typeCount", "(Ljava/lang/Object;IJ[BZ)V");
   upcalls.type_info =
       method(env, "typeInfo", "(Ljava/lang/Object;I[B[B[B[B[B[B)Lio/binlog/TypeInfo;");
   upcalls.segment = method(env, "segment", "(Ljava/lang/Object;JJJJ[B[B[B[[B)V");

@@ -7,17 +7,19 @@ public final class TypeCount {
   private final int type;
   private final long records;
   private final @Nullable String name;
+  private final boolean severalNumbers;
 
-  TypeCount(int type, long records, @Nullable String name) {
+  TypeCount(int type, long records, @Nullable String name, boolean severalNumbers) {
     this.type = type;
     this.records = records;
     this.name = name;
+    this.severalNumbers = severalNumbers;
   }
 
   /**
    * The type's number.
    *
-   * @return as {@link Record#type}
+   * @return as {@link Record#type}; the first one if the name has several
    */
   public int type() {
     return type;
@@ -39,6 +41,15 @@ public final class TypeCount {
    */
   public @Nullable String name() {
     return name;
+  }
+
+  /**
+   * Whether the records have several numbers: a name has another one with each schema.
+   *
+   * @return false for a type without a name
+   */
+  public boolean hasSeveralNumbers() {
+    return severalNumbers;
   }
 
   /**

@@ -298,8 +298,8 @@ final class Upcalls {
   }
 
   @SuppressWarnings("unchecked") // as Native.readerCounts gave it
-  static void typeCount(Object list, int type, long records, byte @Nullable [] name) {
-    ((List<TypeCount>) list).add(new TypeCount(type, records, Text.textOrNull(name)));
+  static void typeCount(Object list, int type, long records, byte @Nullable [] name, boolean severalNumbers) {
+    ((List<TypeCount>) list).add(new TypeCount(type, records, Text.textOrNull(name), severalNumbers));
   }
 
   @SuppressWarnings("unchecked") // as Native.readerTypes gave it
