@@ -6,6 +6,10 @@ export CARGO_TERM_COLOR ?= auto
 
 .PHONY: help setup build core demo test lint lint-tools lowest unit model c-tests java java-test spark spark-test go-test python python-wheels python-test system-tests rolling-tests verdicts fuzz-replay defects docs-test conformance stranger engines archive-tests archive-tools install-test abi-test abi install install-debug uninstall prefix soak soak-filesystems soak-fuzz soak-sanitized soak-cargo-c bench bench-quick header golden clean
 
+# Where the workspaces beside the library's build: they share what is built of their dependencies, as they have the same
+# profiles. Not in target: the library that each of them builds would take the place of the one that is tested.
+BESIDE := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target/beside}"
+
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
 
@@ -83,10 +87,10 @@ lint: lint-tools ## Formatting, warnings as errors, documentation without broken
 	packaging/versions.sh
 	! $(CARGO) package --locked --list --allow-dirty --package libbinlog 2>/dev/null | grep -vE '^((src|include)/.*|Cargo\.(toml|lock|toml\.orig)|\.cargo_vcs_info\.json|build\.rs|README\.md|CHANGELOG\.md|LICENSE)$$'
 	cd fuzz && $(CARGO) fmt --check
-	cd fuzz && $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
+	cd fuzz && $(BESIDE) $(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
 	cd bindings/python && $(CARGO) fmt --check
-	cd bindings/python && $(CARGO) clippy --locked --all-targets -- -D warnings
-	cd bindings/python && $(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	cd bindings/python && $(BESIDE) $(CARGO) clippy --locked --all-targets -- -D warnings
+	cd bindings/python && $(BESIDE) $(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 
 # The same random cases each time, so that a change is judged by what it changes; make soak tries others.
@@ -148,9 +152,9 @@ archive-tests: build archive-tools prefix ## Shipping to real object stores on l
 
 # 256 MiB of addresses: bytes that make the library ask for more are a finding.
 fuzz-replay: ## Every file of the fuzz corpus once more, with little memory; needs no fuzzer.
-	cd fuzz && $(CARGO) test --locked --no-default-features --quiet
-	cd fuzz && $(CARGO) build --locked --no-default-features --bin replay
-	ulimit -v 262144 && timeout 120 "$${CARGO_TARGET_DIR:-fuzz/target}/debug/replay"
+	cd fuzz && $(BESIDE) $(CARGO) test --locked --no-default-features --quiet
+	cd fuzz && $(BESIDE) $(CARGO) build --locked --no-default-features --bin replay
+	ulimit -v 262144 && timeout 120 "$${CARGO_TARGET_DIR:-target/beside}/debug/replay"
 
 # A sixteenth, another one with each commit, and all of them in make soak.
 defects: ## Break the library on purpose, one defect after the other, and see that a test notices each.
@@ -217,14 +221,14 @@ soak-cargo-c: ## Install the library by cargo-c, as docs/install.md tells, and u
 
 bench: build archive-tools ## Measure against raw system calls and peers (half an hour and more); writes docs/performance/.
 	bench/languages/peers.sh
-	cd bench && ../tests/archive/servers.py run --only s3 -- $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
+	cd bench && $(BESIDE) ../tests/archive/servers.py run --only s3 -- $(CARGO) run --release --locked -- --markdown ../docs/performance/results.md --svg ../docs/performance/results.svg $(BENCH_ARGS)
 	tests/engines/run.sh --python bench/tables.py --markdown docs/performance/tables.md
 	bindings/spark/test.sh --python bench/spark.py --markdown docs/performance/spark.md
 
 bench-quick: build ## A few seconds of the benchmark, to see that it works.
 	bench/languages/peers.sh
-	cd bench && $(CARGO) test --release --locked --quiet
-	cd bench && $(CARGO) run --release --locked --quiet -- --quick > /dev/null
+	cd bench && $(BESIDE) $(CARGO) test --release --locked --quiet
+	cd bench && $(BESIDE) $(CARGO) run --release --locked --quiet -- --quick > /dev/null
 	tests/engines/run.sh --python bench/tables.py --quick > /dev/null
 
 header: ## Write include/binlog.h anew from src/ffi.

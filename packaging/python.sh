@@ -15,7 +15,7 @@ root=$PWD
 package=$root/bindings/python
 tools=$root/target/tools/python-build
 list=$package/requirements-build.txt
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$package/target}
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/beside}
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 # The stamp is the last file that is made; it contains the versions.

@@ -3,7 +3,7 @@
 # and used there. Nothing of the package is imported from this directory. One line a check; exits with 1 if any failed.
 #
 #   PYTHONS  interpreters to test with, with spaces in between (default: python3, and free-threaded ones on the PATH)
-#   CARGO_TARGET_DIR  where Rust builds (default: target of this directory)
+#   CARGO_TARGET_DIR  where Rust builds (default: target/beside of this repository)
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
