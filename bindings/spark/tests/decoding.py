@@ -70,10 +70,14 @@ def _(place):
                            [plain(one) for one in value] if isinstance(value, list) else value)
     same([[plain(value) for value in row] for row in frame().select("to", "items", "tags").collect()],
          [[{"city": "Ulm", "at": {"x": 1.5}}, [{"sku": "a", "n": 2}, None, {"sku": None, "n": None}], {"p": 1, "q": None}],
-          [{"city": "y", "at": None}, [{"sku": None, "n": 4}], {"p": 2}], [None] * 3, [None] * 3, [None] * 3, [None] * 3, [None] * 3])
-    # What the query does not want may have any form, as long as it is JSON.
+          [{"city": "y", "at": None}, [{"sku": None, "n": 4}], {"p": 2}], [None] * 3, [None] * 3, [None, [{"sku": None, "n": 5}], None],
+          [{"city": "Ulm", "at": None}, [{"sku": None, "n": None}], None], [None] * 3])
+    # What a value is does not depend on what else the query wants.
     same([row[0] for row in frame().select("to.city").collect()], ["Ulm", "y", None, None, None, "Ulm", None], "a field of an object")
     same([row[0] for row in frame().selectExpr("items[0].n").collect()], [2, 4, None, None, 5, None, None], "a field of an array's object")
+    for condition in ("to.city = 'Ulm'", "items[0].n > 3", "to is null"):
+        counts = {frame().where(condition).select("id", *columns).count() for columns in ((), ("to",), ("items",), ("to", "items", "tags"))}
+        same((len(counts), len(frame().where(condition).collect())), (1, counts.pop()), condition)
     fails(lambda: frame(decodeMode="fail").where("id <= 6").select("items").collect(), "record 6", "bigint")
     same(frame(decodeMode="fail").where("id <= 4").select("to", "items", "tags").count(), 4, "sound ones")
 
@@ -399,6 +403,76 @@ def _(place):
         writer.type("order", encoding="protobuf", schema=older)
         writer.append(b"\x08\x05", "order")
     same(load(place.spark, place.work / "only", decode="order").first()["total"], 5, "the only message of a schema")
+
+
+@check("decode: messages called as the well-known ones that are others, and times out of range")
+def _(place):
+    def schema(package="google.protobuf", **messages):
+        file = descriptor_pb2.FileDescriptorSet.FromString(file_set(messages))
+        file.file[0].package = package
+        return file.SerializeToString()
+
+    itself = ("value", 1, FIELD.TYPE_MESSAGE, ".google.protobuf.Int64Value")
+    other = {"Int64Value": [itself], "Timestamp": [("seconds", 1, FIELD.TYPE_UINT64), ("nanos", 2, FIELD.TYPE_INT32)], "Struct": [],
+             "StringValue": [("other", 2, FIELD.TYPE_STRING)],
+             "Root": [(f"f{at}", at, FIELD.TYPE_MESSAGE, f".google.protobuf.{name}") for at, name in enumerate(("Int64Value", "Timestamp", "Struct", "StringValue"), 1)]}
+    path = place.work / "log"
+    with binlog.Writer(str(path)) as writer:
+        writer.type("root", encoding="protobuf", message="google.protobuf.Root", schema=schema(**other))
+        writer.append(b"\x0a\x00\x12\x02\x08\x05\x22\x03\x12\x01x", "root")
+    frame = load(place.spark, path, decode="root")
+    same(dict(frame.dtypes)["f2"], "struct<seconds:decimal(20,0),nanos:int>")
+    same(plain(frame.select("f1", "f2", "f3", "f4").first()),
+         {"f1": {"value": None}, "f2": {"seconds": decimal.Decimal(5), "nanos": 0}, "f3": None, "f4": {"other": "x"}})
+    file = descriptor_pb2.FileDescriptorSet.FromString(file_set({"T": [("at", 1, FIELD.TYPE_MESSAGE, ".google.protobuf.Timestamp"), ("n", 2, FIELD.TYPE_INT32)]}))
+    file.file[0].dependency.append(timestamp_pb2.DESCRIPTOR.name)
+    timestamp_pb2.DESCRIPTOR.CopyToProto(file.file.add())
+    with binlog.Writer(str(place.work / "times")) as writer:
+        writer.type("t", encoding="protobuf", message="T", schema=file.SerializeToString())
+        writer.append(b"\x0a\x0a\x08" + b"\xff" * 8 + b"\x7f\x10\x05", "t")
+    frame = load(place.spark, place.work / "times", decode="t")
+    same([tuple(frame.select(*columns).first()) for columns in (("n",), ("at", "n"))], [(5,), (None, 5)], "a time that is none")
+    fails(lambda: load(place.spark, place.work / "times", decode="t", decodeMode="fail").select("at").collect(), "record 1", "seconds")
+
+
+@check("decode: bytes of Avro that state a hundred million items, or levels, do not end the session")
+def _(place):
+    path = place.work / "log"
+    fields = [{"name": "a", "type": {"type": "array", "items": "null"}}, {"name": "n", "type": ["null", "R"]}]
+    with binlog.Writer(str(path)) as writer:
+        writer.type("r", encoding="avro", schema=json.dumps({"type": "record", "name": "R", "fields": fields}).encode())
+        writer.append(b"\x80\xc2\xd7\x2f\x00\x00", "r")
+        writer.append(b"\x00\x02" * 100_000 + b"\x00\x00", "r")
+        writer.append(b"\x04\x00\x00", "r")
+    rows = load(place.spark, path, decode="r").orderBy("id").select("a", "n").collect()
+    same([tuple(row) for row in rows], [(None, None), (None, None), ([None, None], None)])
+    fails(lambda: load(place.spark, path, decode="r", decodeMode="fail").select("a").collect(), "record 1", "items")
+
+
+@check("decode: the schema of the newest record gives the columns, also when an older one is in use again")
+def _(place):
+    record = lambda *names: json.dumps({"type": "record", "name": "R", "fields": [
+        {"name": name, "type": "long", "default": 0} for name in names]}).encode()
+    path = place.work / "log"
+    for schema, payload in ((record("a"), b"\x02"), (record("a", "b"), b"\x04\x06"), (record("a"), b"\x08")):
+        with binlog.Writer(str(path)) as writer:
+            writer.type("order", encoding="avro", schema=schema)
+            writer.append(payload, "order")
+    for options in ({}, {"decodeMode": "fail"}, {"onDamage": "skip"}):
+        frame = load(place.spark, path, decode="order", **options)
+        same(frame.columns[8:], ["a"], "columns")
+        same([row[0] for row in frame.orderBy("id").select("a").collect()], [1, 2, 4], str(options))
+    # An encoding that has no schema any more: the last one that had.
+    with binlog.Writer(str(place.work / "json")) as writer:
+        writer.type("order", encoding="jsonschema", schema=b'{"type": "object", "properties": {"a": {"type": "integer"}}}')
+        writer.append(b'{"a": 1}', "order")
+        writer.type("order", encoding="json", schema=None)
+        writer.append(b'{"a": 2}', "order")
+    same([row[0] for row in load(place.spark, place.work / "json", decode="order").orderBy("id").select("a").collect()], [1, 2])
+    with binlog.Writer(str(place.work / "none")) as writer:
+        writer.type("order", encoding="json", schema=None)
+        writer.append(b"{}", "order")
+    fails(lambda: load(place.spark, place.work / "none", decode="order").collect(), "the encoding json without one")
 
 
 @check("decode: references of JSON and Avro that give more columns than there can be")

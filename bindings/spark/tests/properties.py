@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Random logs, conditions, columns and options: Spark in one process (`local[2]`) shows the rows of the library's own cursor."""
 
+import collections
 import datetime
+import json
 import re
 import sys
 
@@ -241,6 +243,29 @@ def _(place):
         same(jobs.tasks(), 0, f"tasks of {query}")
     same({row[0]: row[1] for row in frame.groupBy("type_name").count().collect()}, binlog.open(str(path)).counts(), "counts")
     same(frame.where("length > 30").count(), sum(record["length"] > 30 for record in own(path)), "a condition that is not of the index")
+
+
+@check("a name with several numbers is counted by number, and by name")
+def _(place):
+    path = place.work / "log"
+    for fields, count in (({"a": 1}, 3), ({"a": 1, "b": 1}, 5)):
+        with binlog.Writer(str(path)) as writer:
+            schema = {"type": "object", "properties": {name: {"type": "integer"} for name in fields}}
+            writer.type("order", encoding="jsonschema", schema=json.dumps(schema).encode())
+            for _ in range(count):
+                writer.append(b"{}", "order")
+            writer.append(b"", 7)
+    frame = load(place.spark, path)
+    records = own(path)
+    for condition in ("true", "id > 2", "type_name = 'order'", *(f"type = {number}" for number in {record["type"] for record in records})):
+        kept = [record for record in records if record["id"] in ids(frame.where(condition))]
+        same(frame.where(condition).count(), len(kept), condition)
+        for keys in (("type",), ("type_name",), ("type", "type_name")):
+            wanted = collections.Counter(tuple(record[key] for key in keys) for record in kept)
+            same({tuple(row)[:-1]: row["count"] for row in frame.where(condition).groupBy(*keys).count().collect()}, dict(wanted), f"{condition} by {keys}")
+    with Jobs(place.spark) as jobs:
+        frame.groupBy("type_name").count().collect()
+    same(jobs.tasks(), 0, "tasks")
 
 
 @check("counts of a live log, of a log without index, of types without a name, and of an empty log")

@@ -11,7 +11,8 @@ import java.util.List;
 import java.util.Map;
 import org.apache.avro.LogicalTypes;
 import org.apache.avro.Schema;
-import org.apache.avro.generic.GenericDatumReader;
+import org.apache.avro.generic.GenericData;
+import org.apache.avro.generic.GenericEnumSymbol;
 import org.apache.avro.generic.GenericFixed;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.generic.IndexedRecord;
@@ -32,31 +33,32 @@ import org.jspecify.annotations.Nullable;
 final class AvroDecoder implements PayloadDecoder {
   private final StructType wanted;
   private final Schema newest;
-  private final Map<Long, GenericDatumReader<GenericRecord>> readers = new HashMap<>();
+  private final Map<Long, AvroReader> readers = new HashMap<>();
   private final TypeSchemas all;
   private @Nullable BinaryDecoder decoder;
   private @Nullable GenericRecord record;
 
   AvroDecoder(StructType wanted, PayloadSchema newest, TypeSchemas all) {
     this.wanted = wanted;
-    this.newest = AvroSchemas.parse(newest.text());
+    this.newest = AvroSchemas.withoutNull(AvroSchemas.parse(newest.text()));
     this.all = all;
   }
 
   @Override
-  public void decode(long type, byte[] payload, int length, Object[] into) throws Malformed {
+  public void decode(long type, byte[] payload, int length, Object[] into, Misfits misfits) throws Malformed {
     try {
-      GenericDatumReader<GenericRecord> reader = readers.get(type);
+      AvroReader reader = readers.get(type);
       if (reader == null) {
-        reader = new GenericDatumReader<>(AvroSchemas.parse(all.get(type).text()), newest);
+        reader = new AvroReader(AvroSchemas.parse(all.get(type).text()), newest);
         readers.put(type, reader);
       }
+      reader.begin(length);
       decoder = DecoderFactory.get().binaryDecoder(payload, 0, length, decoder);
       record = reader.read(record, decoder);
       if (!decoder.isEnd()) throw new Malformed("something follows the record");
       for (int i = 0; i < into.length; i++) {
         Schema.Field field = newest.getField(wanted.apply(i).name());
-        into[i] = value(record.get(field.pos()), AvroSchemas.withoutNull(field.schema()), wanted.apply(i).dataType());
+        into[i] = value(record.get(field.pos()), AvroSchemas.withoutNull(field.schema()), wanted.apply(i).dataType(), misfits);
       }
     } catch (IOException | RuntimeException e) {
       record = null; // half of it is of this payload
@@ -64,19 +66,31 @@ final class AvroDecoder implements PayloadDecoder {
     }
   }
 
-  private static @Nullable Object value(@Nullable Object value, Schema schema, DataType type) {
+  private static @Nullable Object value(@Nullable Object value, Schema schema, DataType type, Misfits misfits) {
     if (value == null) return null;
-    if (type instanceof StringType) return value.toString();
-    if (type instanceof StructType) return struct((IndexedRecord) value, schema, (StructType) type);
-    if (type instanceof ArrayType) return array((List<?>) value, schema, (ArrayType) type);
-    if (type instanceof MapType) return map((Map<?, ?>) value, schema, (MapType) type);
+    if (type instanceof StringType) return text(value);
+    if (type instanceof StructType) return struct((IndexedRecord) value, schema, (StructType) type, misfits);
+    if (type instanceof ArrayType) return array((List<?>) value, schema, (ArrayType) type, misfits);
+    if (type instanceof MapType) return map((Map<?, ?>) value, schema, (MapType) type, misfits);
     if (type instanceof BinaryType) return bytes(value);
-    if (type instanceof DecimalType) {
-      int scale = ((LogicalTypes.Decimal) schema.getLogicalType()).getScale();
-      return Decimal.apply(new BigDecimal(new BigInteger(bytes(value)), scale), ((DecimalType) type).precision(), scale);
-    }
+    if (type instanceof DecimalType) return decimal(bytes(value), (DecimalType) type, misfits);
     boolean isMillis = type instanceof TimestampType && schema.getLogicalType() instanceof LogicalTypes.TimestampMillis;
-    return isMillis ? Math.multiplyExact((Long) value, 1000L) : value;
+    if (!isMillis) return value;
+    long millis = (Long) value;
+    boolean fits = Math.abs(millis) <= Long.MAX_VALUE / 1000 && millis != Long.MIN_VALUE;
+    return fits ? (Object) (millis * 1000) : misfits.note("a time is no " + type.simpleString());
+  }
+
+  /** A text or a name is itself, anything else is JSON. */
+  private static String text(Object value) {
+    boolean isText = value instanceof CharSequence || value instanceof GenericEnumSymbol;
+    return isText ? value.toString() : GenericData.get().toString(value);
+  }
+
+  private static @Nullable Object decimal(byte[] bytes, DecimalType type, Misfits misfits) {
+    BigDecimal number = bytes.length == 0 ? null : new BigDecimal(new BigInteger(bytes), type.scale());
+    if (number == null || number.precision() > type.precision()) return misfits.note("a value is no " + type.simpleString());
+    return Decimal.apply(number, type.precision(), type.scale());
   }
 
   private static byte[] bytes(Object value) {
@@ -87,26 +101,26 @@ final class AvroDecoder implements PayloadDecoder {
     return bytes;
   }
 
-  private static Object[] struct(IndexedRecord record, Schema schema, StructType type) {
+  private static Object[] struct(IndexedRecord record, Schema schema, StructType type, Misfits misfits) {
     Object[] values = new Object[type.size()];
     for (int i = 0; i < values.length; i++) {
       Schema.Field field = schema.getField(type.apply(i).name());
-      values[i] = value(record.get(field.pos()), AvroSchemas.withoutNull(field.schema()), type.apply(i).dataType());
+      values[i] = value(record.get(field.pos()), AvroSchemas.withoutNull(field.schema()), type.apply(i).dataType(), misfits);
     }
     return values;
   }
 
-  private static List<Object> array(List<?> list, Schema schema, ArrayType type) {
+  private static List<Object> array(List<?> list, Schema schema, ArrayType type, Misfits misfits) {
     Schema element = AvroSchemas.withoutNull(schema.getElementType());
     List<Object> values = new ArrayList<>(list.size());
-    for (Object one : list) values.add(value(one, element, type.elementType()));
+    for (Object one : list) values.add(value(one, element, type.elementType(), misfits));
     return values;
   }
 
-  private static Map<String, Object> map(Map<?, ?> pairs, Schema schema, MapType type) {
+  private static Map<String, Object> map(Map<?, ?> pairs, Schema schema, MapType type, Misfits misfits) {
     Schema of = AvroSchemas.withoutNull(schema.getValueType());
     Map<String, Object> values = new LinkedHashMap<>();
-    pairs.forEach((key, one) -> values.put(key.toString(), value(one, of, type.valueType())));
+    pairs.forEach((key, one) -> values.put(key.toString(), value(one, of, type.valueType(), misfits)));
     return values;
   }
 }

@@ -1,5 +1,7 @@
 package io.binlog.spark;
 
+import java.util.HashSet;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.avro.LogicalType;
 import org.apache.avro.LogicalTypes;
@@ -20,13 +22,35 @@ final class AvroSchemas {
    * @throws IllegalArgumentException for a schema of something else
    */
   static StructType fields(String schema) {
-    DataType type = new AvroSchemas().type(parse(schema));
-    if (type instanceof StructType) return (StructType) type;
-    throw new IllegalArgumentException("it is no record");
+    return fields(new Schema.Parser().parse(schema));
   }
 
-  static Schema parse(String schema) {
-    return new Schema.Parser().parse(schema);
+  private static StructType fields(Schema schema) {
+    DataType type = new AvroSchemas().type(schema);
+    if (!(type instanceof StructType)) throw new IllegalArgumentException("it is no record");
+    mustEnd(withoutNull(schema), new HashSet<>());
+    return (StructType) type;
+  }
+
+  /** A record always contains its fields: in itself it would have no end. Through a union, an array or a map it may end. */
+  private static void mustEnd(Schema schema, Set<String> open) {
+    if (schema.getType() != Schema.Type.RECORD) return;
+    if (!open.add(schema.getFullName())) {
+      throw new IllegalArgumentException("the record " + schema.getFullName() + " always contains itself");
+    }
+    for (Schema.Field field : schema.getFields()) mustEnd(field.schema(), open);
+    open.remove(schema.getFullName());
+  }
+
+  /**
+   * A schema of records.
+   *
+   * @throws IllegalArgumentException as {@link #fields}
+   */
+  static Schema parse(String text) {
+    Schema schema = new Schema.Parser().parse(text);
+    fields(schema);
+    return schema;
   }
 
   /** Of a union with null its other type. */

@@ -68,6 +68,8 @@ final class Counts {
       List<TypeCount> all = all(options, selection);
       if (all == null) return null;
       for (TypeCount one : all) {
+        // Its numbers are not told apart.
+        if (one.hasSeveralNumbers() && (keys.contains(Columns.TYPE) || selection.hasTypes())) return null;
         if (selection.matches(one.type(), one.name())) sums.merge(key(one), one.records(), Long::sum);
       }
     } catch (BinlogException e) {

@@ -16,6 +16,7 @@ final class DecodedColumns {
   private final ColumnWriter[] writers;
   /** The fields of a payload. */
   private final Object[] fields;
+  private final Misfits misfits = new Misfits();
   private byte[] scratch = new byte[4096];
 
   /** {@code wanted} are some of the columns of the decoding. */
@@ -48,11 +49,13 @@ final class DecodedColumns {
 
   private boolean isDecoded(ColumnVector ids, long type, int row, int length) throws IOException {
     Arrays.fill(fields, null);
+    misfits.clear();
     try {
-      decoder.decode(type, scratch, length, fields);
+      decoder.decode(type, scratch, length, fields, misfits);
+      if (misfits.first() != null) refuse(ids.getLong(row), misfits.first());
       return true;
     } catch (PayloadDecoder.Malformed e) {
-      refuse(ids.getLong(row), e);
+      refuse(ids.getLong(row), e.getMessage());
       return false;
     }
   }
@@ -65,11 +68,11 @@ final class DecodedColumns {
     for (int i = 0; i < writers.length; i++) writers[i].put(row, isDecoded ? fields[i] : null);
   }
 
-  private void refuse(long id, PayloadDecoder.Malformed e) throws IOException {
+  private void refuse(long id, String why) throws IOException {
     if (!read.options.failsOnMalformed) return;
     throw new IOException(
-        "the payload of record " + id + " is not what the schema of the type " + read.decoding.type + " says: " + e.getMessage()
-            + "; without decodeMode=fail its columns are NULL");
+        "the payload of record " + id + " is not what the schema of the type " + read.decoding.type + " says: " + why
+            + "; without decodeMode=fail, what does not fit is NULL");
   }
 
   void close() {

@@ -2,13 +2,19 @@ package io.binlog.spark;
 
 import io.binlog.BinlogException;
 import io.binlog.BinlogReader;
+import io.binlog.Cursor;
+import io.binlog.Filter;
+import io.binlog.ReaderOptions;
+import io.binlog.Record;
 import io.binlog.TypeInfo;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -47,18 +53,22 @@ final class Decoding implements Serializable {
     TreeSet<String> names = new TreeSet<>();
     // What the logs say of the type; its versions within one log have different numbers.
     Map<String, TreeSet<String>> described = new TreeMap<>();
+    NewestRecord newest = new NewestRecord();
     try {
       for (String place : Places.of(options.paths)) {
         try (BinlogReader reader = Planner.open(place, options.reader())) {
           for (String log : LogFinder.names(reader)) {
             try (BinlogReader one = Planner.open(place, options.readerOf(log))) {
+              TreeMap<Long, TypeInfo> here = new TreeMap<>();
               for (TypeInfo info : one.types()) {
                 names.add(info.name());
                 if (!info.name().equals(options.decode)) continue;
-                found.put(Integer.toUnsignedLong(info.type()), info);
+                here.put(Integer.toUnsignedLong(info.type()), info);
                 String schema = info.type() + " " + info.encoding() + " " + info.message() + " " + Arrays.toString(info.schemaSha256());
                 described.computeIfAbsent(place + " " + log, key -> new TreeSet<>()).add(schema);
               }
+              newest.look(place, options.endOf(log), here.values());
+              found.putAll(here);
             }
           }
         }
@@ -74,28 +84,65 @@ final class Decoding implements Serializable {
       throw ReadOptions.wrong("decode", options.decode, "a type that all logs describe alike, or read one log, by path or by the "
           + "option log; these describe it in different ways: " + String.join(", ", described.keySet()));
     }
-    return of(options, found);
+    return of(options, found, newest.type());
   }
 
-  private static Decoding of(ReadOptions options, TreeMap<Long, TypeInfo> found) {
+  /** {@code newest} is the number of the newest record's type, if it is known. */
+  private static Decoding of(ReadOptions options, TreeMap<Long, TypeInfo> found, @Nullable Long newest) {
     String type = options.decode;
     TypeInfo last = found.lastEntry().getValue();
-    PayloadSchema newest = PayloadSchema.of(last);
-    if (newest == null || !newest.isKnown()) {
-      String has = last.encoding().isEmpty() ? "none" : newest == null ? "lost its own" : "one of " + last.encoding();
+    TypeInfo used = newest == null ? null : found.get(newest);
+    for (TypeInfo info : found.descendingMap().values()) {
+      if (used == null && isUsable(info)) used = info;
+    }
+    if (used == null) {
+      String has = last.encoding().isEmpty() ? "none"
+          : last.schemaSha256() == null ? "the encoding " + last.encoding() + " without one"
+          : last.schema() == null ? "lost its own" : "one of " + last.encoding();
       throw ReadOptions.wrong(
           "decode", type, "a type with a schema of " + PayloadSchema.KNOWN + " (this one has " + has + "); read others "
               + "without decode, and use from_json on text or a function of your own on payload");
     }
+    PayloadSchema schema = Objects.requireNonNull(PayloadSchema.of(used));
     StructType fields;
     try {
-      fields = newest.fields();
+      fields = schema.fields();
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException("the schema of the type " + type + " in the log " + e.getMessage(), e);
     }
     String single = options.decodeAs;
     StructType columns = single == null ? fields : new StructType().add(single, fields, true);
-    return new Decoding(type, newest, columns, single, new TreeMap<>(ofEncoding(found.values(), newest.encoding())));
+    return new Decoding(type, schema, columns, single, new TreeMap<>(ofEncoding(found.values(), schema.encoding())));
+  }
+
+  private static boolean isUsable(TypeInfo info) {
+    PayloadSchema schema = PayloadSchema.of(info);
+    return schema != null && schema.isKnown();
+  }
+
+  /** The newest record of a type whose schema can be used: an older schema may be in use again. */
+  private static final class NewestRecord {
+    private @Nullable Long type;
+    private long timeNs;
+
+    /** {@code types} are those of one name. */
+    void look(String place, ReaderOptions options, Collection<TypeInfo> types) {
+      int[] usable = types.stream().filter(Decoding::isUsable).mapToInt(TypeInfo::type).toArray();
+      if (usable.length < 2) return;
+      try (BinlogReader log = Planner.open(place, options);
+          Cursor cursor = log.cursor(Filter.builder().headersOnly().type(usable).last(1).build())) {
+        Record record = cursor.next();
+        if (record == null || type != null && record.timeNanos() <= timeNs) return;
+        type = Integer.toUnsignedLong(record.type());
+        timeNs = record.timeNanos();
+      } catch (BinlogException e) {
+        // The read says so; the last of the schemas is as good as any.
+      }
+    }
+
+    @Nullable Long type() {
+      return type;
+    }
   }
 
   private static Map<Long, PayloadSchema> ofEncoding(Iterable<TypeInfo> types, String encoding) {

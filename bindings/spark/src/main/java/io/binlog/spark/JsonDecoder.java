@@ -1,12 +1,14 @@
 package io.binlog.spark;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.StringWriter;
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -15,6 +17,7 @@ import java.util.Map;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.DoubleType;
 import org.apache.spark.sql.types.LongType;
 import org.apache.spark.sql.types.MapType;
@@ -33,10 +36,12 @@ final class JsonDecoder implements PayloadDecoder {
   }
 
   @Override
-  public void decode(long type, byte[] payload, int length, Object[] into) throws Malformed {
+  public void decode(long type, byte[] payload, int length, Object[] into, Misfits misfits) throws Malformed {
+    // The parser would take it for UTF-16 or UTF-32.
+    if (length > 1 && (payload[0] == 0 || payload[1] == 0 || (payload[0] & 0xFF) >= 0xFE)) throw new Malformed("it is not UTF-8");
     try (JsonParser parser = FACTORY.createParser(payload, 0, length)) {
       if (parser.nextToken() != JsonToken.START_OBJECT) throw new Malformed("it is no object in JSON");
-      columns.read(parser, into);
+      columns.read(parser, into, misfits);
       if (parser.nextToken() != null) throw new Malformed("something follows the object");
     } catch (IOException e) {
       boolean isJson = e instanceof JsonProcessingException;
@@ -46,32 +51,34 @@ final class JsonDecoder implements PayloadDecoder {
 
   /** Reads the value of a type that begins with the parser's current token, which is not null. */
   private interface Value {
-    @Nullable Object read(JsonParser parser, JsonToken token) throws IOException, Malformed;
+    @Nullable Object read(JsonParser parser, JsonToken token, Misfits misfits) throws IOException;
 
     static Value of(DataType type) {
       if (type instanceof StructType) {
         Properties properties = new Properties((StructType) type);
-        return (parser, token) -> {
-          if (token != JsonToken.START_OBJECT) return single(parser, type);
+        return (parser, token, misfits) -> {
+          if (token != JsonToken.START_OBJECT) return misfit(parser, type, misfits);
           Object[] values = new Object[properties.values.length];
-          properties.read(parser, values);
+          properties.read(parser, values, misfits);
           return values;
         };
       }
       if (type instanceof ArrayType) {
         Value element = of(((ArrayType) type).elementType());
-        return (parser, token) -> token == JsonToken.START_ARRAY ? array(parser, element) : single(parser, type);
+        return (parser, token, misfits) ->
+            token == JsonToken.START_ARRAY ? array(parser, element, misfits) : misfit(parser, type, misfits);
       }
       if (type instanceof MapType) {
         Value value = of(((MapType) type).valueType());
-        return (parser, token) -> token == JsonToken.START_OBJECT ? map(parser, value) : single(parser, type);
+        return (parser, token, misfits) ->
+            token == JsonToken.START_OBJECT ? map(parser, value, misfits) : misfit(parser, type, misfits);
       }
-      return (parser, token) -> {
-        if (token == JsonToken.VALUE_STRING && type instanceof StringType) return parser.getText();
-        if (token == JsonToken.VALUE_NUMBER_INT && type instanceof LongType) return parser.getLongValue();
+      return (parser, token, misfits) -> {
+        if (type instanceof StringType) return text(parser, token);
+        if (type instanceof LongType && token.isNumeric()) return integer(parser, token, misfits);
         if (token.isNumeric() && type instanceof DoubleType) return parser.getDoubleValue();
         if (token.isBoolean() && type instanceof BooleanType) return parser.getBooleanValue();
-        return single(parser, type);
+        return misfit(parser, type, misfits);
       };
     }
   }
@@ -89,43 +96,64 @@ final class JsonDecoder implements PayloadDecoder {
       }
     }
 
-    void read(JsonParser parser, Object[] into) throws IOException, Malformed {
+    void read(JsonParser parser, Object[] into, Misfits misfits) throws IOException {
       while (parser.nextToken() == JsonToken.FIELD_NAME) {
         Integer place = places.get(parser.currentName());
         JsonToken token = parser.nextToken();
         if (place == null) parser.skipChildren();
-        else into[place] = token == JsonToken.VALUE_NULL ? null : values[place].read(parser, token);
+        else into[place] = token == JsonToken.VALUE_NULL ? null : values[place].read(parser, token, misfits);
       }
     }
   }
 
-  private static List<Object> array(JsonParser parser, Value element) throws IOException, Malformed {
+  private static List<Object> array(JsonParser parser, Value element, Misfits misfits) throws IOException {
     List<Object> values = new ArrayList<>();
     for (JsonToken token = parser.nextToken(); token != JsonToken.END_ARRAY; token = parser.nextToken()) {
-      values.add(token == JsonToken.VALUE_NULL ? null : element.read(parser, token));
+      values.add(token == JsonToken.VALUE_NULL ? null : element.read(parser, token, misfits));
     }
     return values;
   }
 
-  private static Map<String, Object> map(JsonParser parser, Value value) throws IOException, Malformed {
+  private static Map<String, Object> map(JsonParser parser, Value value, Misfits misfits) throws IOException {
     Map<String, Object> values = new LinkedHashMap<>();
     while (parser.nextToken() == JsonToken.FIELD_NAME) {
       String key = parser.currentName();
       JsonToken token = parser.nextToken();
-      values.put(key, token == JsonToken.VALUE_NULL ? null : value.read(parser, token));
+      values.put(key, token == JsonToken.VALUE_NULL ? null : value.read(parser, token, misfits));
     }
     return values;
   }
 
-  /** A value that does not have the form of its type: 3.0 is an integer, too, in JSON Schema, and a text may be anything. */
-  private static Object single(JsonParser parser, DataType type) throws IOException, Malformed {
-    JsonNode node = parser.readValueAsTree();
-    if (type instanceof LongType && isLong(node)) return node.longValue();
-    if (type instanceof StringType) return node.toString();
-    throw new Malformed("a value is no " + type.simpleString());
+  /** A text is itself; anything else is its JSON, with numbers as they are written. */
+  private static String text(JsonParser parser, JsonToken token) throws IOException {
+    if (token.isScalarValue()) return parser.getText();
+    StringWriter text = new StringWriter();
+    try (JsonGenerator to = FACTORY.createGenerator(text)) {
+      int open = 0;
+      do {
+        to.copyCurrentEventExact(parser);
+        JsonToken copied = parser.currentToken();
+        open += copied.isStructStart() ? 1 : copied.isStructEnd() ? -1 : 0;
+      } while (open > 0 && parser.nextToken() != null);
+    }
+    return text.toString();
   }
 
-  private static boolean isLong(JsonNode node) {
-    return node.isNumber() && node.canConvertToLong() && node.doubleValue() == Math.rint(node.doubleValue());
+  /** In JSON Schema 3.0 is an integer, too. */
+  private static @Nullable Object integer(JsonParser parser, JsonToken token, Misfits misfits) throws IOException {
+    if (token == JsonToken.VALUE_NUMBER_INT) {
+      boolean isLong = parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
+      return isLong ? (Object) parser.getLongValue() : misfit(parser, DataTypes.LongType, misfits);
+    }
+    BigDecimal number = parser.getDecimalValue().stripTrailingZeros();
+    // With more digits it is none, and its digits need not be made.
+    boolean isShort = number.scale() <= 0 && (long) number.precision() - number.scale() <= 19;
+    if (!isShort || number.toBigInteger().bitLength() > 63) return misfit(parser, DataTypes.LongType, misfits);
+    return number.longValueExact();
+  }
+
+  private static @Nullable Object misfit(JsonParser parser, DataType type, Misfits misfits) throws IOException {
+    parser.skipChildren();
+    return misfits.note("a value is no " + type.simpleString());
   }
 }

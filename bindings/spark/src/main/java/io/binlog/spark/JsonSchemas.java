@@ -58,6 +58,8 @@ final class JsonSchemas {
 
   /** A type that contains itself is text. */
   private DataType referred(String reference) {
+    // The name of an anchor.
+    if (reference.length() > 1 && reference.charAt(1) != '/') return DataTypes.StringType;
     return walk.within(reference, DataTypes.StringType, () -> part(root.at(reference.substring(1))));
   }
 

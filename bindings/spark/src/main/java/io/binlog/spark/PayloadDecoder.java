@@ -16,6 +16,8 @@ interface PayloadDecoder {
    *
    * @param type the number of the record's type
    * @param into gets them, one for each field
+   * @param misfits gets those that do not fit their columns
+   * @throws Malformed for a payload of which nothing can be read, whatever the columns are
    */
-  void decode(long type, byte[] payload, int length, Object[] into) throws Malformed;
+  void decode(long type, byte[] payload, int length, Object[] into, Misfits misfits) throws Malformed;
 }

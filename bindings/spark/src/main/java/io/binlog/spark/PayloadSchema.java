@@ -34,7 +34,8 @@ record PayloadSchema(String encoding, String message, byte[] schema) implements 
     try {
       switch (encoding) {
         case JSON:
-          return JsonSchemas.fields(text());
+          String text = text();
+          return JsonSchemas.fields(text.startsWith("\uFEFF") ? text.substring(1) : text);
         case AVRO:
           return AvroSchemas.fields(text());
         default:

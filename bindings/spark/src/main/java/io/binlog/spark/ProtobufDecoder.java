@@ -20,7 +20,6 @@ import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.Decimal;
 import org.apache.spark.sql.types.MapType;
-import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +27,10 @@ import org.jspecify.annotations.Nullable;
 final class ProtobufDecoder implements PayloadDecoder {
   /** Makes of a field's value what {@link ColumnWriter#put} takes. */
   private interface Value {
-    Object of(Object value);
+    @Nullable Object of(Object value, Misfits misfits);
   }
+
+  private static final Value AS_IT_IS = (value, misfits) -> value;
 
   private final Descriptor message;
   private final Fields columns;
@@ -42,10 +43,10 @@ final class ProtobufDecoder implements PayloadDecoder {
   }
 
   @Override
-  public void decode(long type, byte[] payload, int length, Object[] into) throws Malformed {
+  public void decode(long type, byte[] payload, int length, Object[] into, Misfits misfits) throws Malformed {
     all.get(type); // of another encoding, anything may look like a message
     try {
-      columns.read(DynamicMessage.parseFrom(message, CodedInputStream.newInstance(payload, 0, length)), into);
+      columns.read(DynamicMessage.parseFrom(message, CodedInputStream.newInstance(payload, 0, length)), into, misfits);
     } catch (IOException | RuntimeException e) {
       throw new Malformed(e.getMessage() == null ? e.toString() : e.getMessage());
     }
@@ -66,17 +67,17 @@ final class ProtobufDecoder implements PayloadDecoder {
     }
 
     /** A field that can be missing is null where it is; another one, as in proto3, has its default then. */
-    void read(Message message, Object[] into) {
+    void read(Message message, Object[] into, Misfits misfits) {
       for (int i = 0; i < fields.length; i++) {
         boolean isMissing = fields[i].hasPresence() && !message.hasField(fields[i]);
-        into[i] = isMissing ? null : values[i].of(message.getField(fields[i]));
+        into[i] = isMissing ? null : values[i].of(message.getField(fields[i]), misfits);
       }
     }
 
     @Override
-    public Object of(Object message) {
+    public Object of(Object message, Misfits misfits) {
       Object[] into = new Object[fields.length];
-      read((Message) message, into);
+      read((Message) message, into, misfits);
       return into;
     }
   }
@@ -86,22 +87,22 @@ final class ProtobufDecoder implements PayloadDecoder {
       List<FieldDescriptor> pair = field.getMessageType().getFields();
       Value key = single(pair.get(0), ((MapType) type).keyType());
       Value one = single(pair.get(1), ((MapType) type).valueType());
-      return pairs -> map((List<?>) pairs, pair, key, one);
+      return (pairs, misfits) -> map((List<?>) pairs, pair, key, one, misfits);
     }
     if (!field.isRepeated()) return single(field, type);
     Value element = single(field, ((ArrayType) type).elementType());
-    return list -> {
+    return (list, misfits) -> {
       List<Object> values = new ArrayList<>(((List<?>) list).size());
-      for (Object one : (List<?>) list) values.add(element.of(one));
+      for (Object one : (List<?>) list) values.add(element.of(one, misfits));
       return values;
     };
   }
 
-  private static Map<Object, Object> map(List<?> pairs, List<FieldDescriptor> pair, Value key, Value value) {
+  private static Map<Object, Object> map(List<?> pairs, List<FieldDescriptor> pair, Value key, Value value, Misfits misfits) {
     Map<Object, Object> values = new LinkedHashMap<>();
     for (Object one : pairs) {
       Message entry = (Message) one;
-      values.put(key.of(entry.getField(pair.get(0))), value.of(entry.getField(pair.get(1))));
+      values.put(key.of(entry.getField(pair.get(0)), misfits), value.of(entry.getField(pair.get(1)), misfits));
     }
     return values;
   }
@@ -109,21 +110,21 @@ final class ProtobufDecoder implements PayloadDecoder {
   private static Value single(FieldDescriptor field, DataType type) {
     switch (field.getJavaType()) {
       case INT:
-        return ProtobufSchemas.isUnsigned(field) ? number -> Integer.toUnsignedLong((Integer) number) : number -> number;
+        return ProtobufSchemas.isUnsigned(field) ? (number, misfits) -> Integer.toUnsignedLong((Integer) number) : AS_IT_IS;
       case LONG:
-        return ProtobufSchemas.isUnsigned(field) ? number -> unsigned((Long) number) : number -> number;
+        return ProtobufSchemas.isUnsigned(field) ? (number, misfits) -> unsigned((Long) number) : AS_IT_IS;
       case BYTE_STRING:
-        return bytes -> ((ByteString) bytes).toByteArray();
+        return (bytes, misfits) -> ((ByteString) bytes).toByteArray();
       case ENUM:
         // A number without a name: JSON has the number, too.
-        return one -> {
+        return (one, misfits) -> {
           EnumValueDescriptor named = (EnumValueDescriptor) one;
           return named.getIndex() < 0 ? Integer.toString(named.getNumber()) : named.getName();
         };
       case MESSAGE:
         return message(field.getMessageType(), type);
       default:
-        return value -> value;
+        return AS_IT_IS;
     }
   }
 
@@ -133,24 +134,32 @@ final class ProtobufDecoder implements PayloadDecoder {
   }
 
   private static Value message(Descriptor message, DataType type) {
-    String name = message.getFullName();
-    if (name.equals(ProtobufSchemas.TIMESTAMP) || name.equals(ProtobufSchemas.DURATION)) {
-      FieldDescriptor seconds = message.findFieldByNumber(1);
-      FieldDescriptor nanos = message.findFieldByNumber(2);
-      return value -> micros((Long) ((Message) value).getField(seconds), (Integer) ((Message) value).getField(nanos));
+    switch (WellKnown.of(message)) {
+      case TIMESTAMP:
+      case DURATION:
+        FieldDescriptor seconds = message.findFieldByNumber(1);
+        FieldDescriptor nanos = message.findFieldByNumber(2);
+        return (value, misfits) ->
+            micros((Long) ((Message) value).getField(seconds), (Integer) ((Message) value).getField(nanos), misfits);
+      case JSON:
+        return (value, misfits) -> json((Message) value);
+      case WRAPPER:
+        FieldDescriptor wrapped = message.findFieldByNumber(1);
+        Value value = single(wrapped, type);
+        return (one, misfits) -> value.of(((Message) one).getField(wrapped), misfits);
+      default:
+        if (type instanceof StructType) return new Fields(message, (StructType) type);
+        return (one, misfits) -> ((Message) one).toByteArray();
     }
-    if (ProtobufSchemas.WRAPPERS.contains(name)) {
-      FieldDescriptor wrapped = message.findFieldByNumber(1);
-      Value value = single(wrapped, type);
-      return one -> value.of(((Message) one).getField(wrapped));
-    }
-    if (type instanceof StructType) return new Fields(message, (StructType) type);
-    return type instanceof StringType ? value -> json((Message) value) : value -> ((Message) value).toByteArray();
   }
 
   /** Rounded down, as the times of records. */
-  private static long micros(long seconds, int nanos) {
-    return Math.addExact(Math.multiplyExact(seconds, 1_000_000L), Math.floorDiv(nanos, 1000));
+  private static @Nullable Object micros(long seconds, int nanos, Misfits misfits) {
+    try {
+      return Math.addExact(Math.multiplyExact(seconds, 1_000_000L), Math.floorDiv(nanos, 1000));
+    } catch (ArithmeticException e) {
+      return misfits.note(seconds + " seconds are more than a column of times or intervals has");
+    }
   }
 
   private static String json(Message value) {
@@ -169,7 +178,7 @@ final class ProtobufDecoder implements PayloadDecoder {
     if (first.isMapField()) {
       to.writeStartObject();
       List<FieldDescriptor> pair = first.getMessageType().getFields();
-      for (Map.Entry<?, ?> one : map((List<?>) value.getField(first), pair, key -> key, member -> member).entrySet()) {
+      for (Map.Entry<?, ?> one : map((List<?>) value.getField(first), pair, AS_IT_IS, AS_IT_IS, new Misfits()).entrySet()) {
         to.writeFieldName((String) one.getKey());
         json((Message) one.getValue(), to);
       }

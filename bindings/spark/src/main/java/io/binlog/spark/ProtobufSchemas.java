@@ -23,18 +23,6 @@ import org.apache.spark.sql.types.StructType;
  * a type that contains all of them; messages that JSON has a form for are that text.
  */
 final class ProtobufSchemas {
-  static final String TIMESTAMP = "google.protobuf.Timestamp";
-  static final String DURATION = "google.protobuf.Duration";
-  /** Those that are any value of JSON. */
-  static final Set<String> JSON =
-      Set.of("google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue");
-  /** Those that are there for a value that may be missing. */
-  static final Set<String> WRAPPERS =
-      Set.of(
-          "google.protobuf.DoubleValue", "google.protobuf.FloatValue", "google.protobuf.Int64Value",
-          "google.protobuf.UInt64Value", "google.protobuf.Int32Value", "google.protobuf.UInt32Value",
-          "google.protobuf.BoolValue", "google.protobuf.StringValue", "google.protobuf.BytesValue");
-
   private static final DataType UNSIGNED_LONG = DataTypes.createDecimalType(20, 0);
 
   private final SchemaWalk walk = new SchemaWalk();
@@ -63,6 +51,9 @@ final class ProtobufSchemas {
       for (FileDescriptor file : files(FileDescriptorSet.parseFrom(schema.schema()))) add(file.getMessageTypes(), messages);
     } catch (InvalidProtocolBufferException | DescriptorValidationException e) {
       throw new IllegalArgumentException("it is no FileDescriptorSet: " + e.getMessage(), e);
+    } catch (NullPointerException e) {
+      // That of protobuf-java for a field without a type.
+      throw new IllegalArgumentException("it is no FileDescriptorSet: a part of a field is missing", e);
     }
     if (schema.message().isEmpty() && messages.size() == 1) return messages.values().iterator().next();
     String name = schema.message().startsWith(".") ? schema.message().substring(1) : schema.message();
@@ -149,11 +140,18 @@ final class ProtobufSchemas {
   }
 
   private DataType message(Descriptor message) {
-    String name = message.getFullName();
-    if (name.equals(TIMESTAMP)) return DataTypes.TimestampType;
-    if (name.equals(DURATION)) return DataTypes.createDayTimeIntervalType();
-    if (JSON.contains(name)) return DataTypes.StringType;
-    return WRAPPERS.contains(name) ? single(message.findFieldByNumber(1)) : struct(message);
+    switch (WellKnown.of(message)) {
+      case TIMESTAMP:
+        return DataTypes.TimestampType;
+      case DURATION:
+        return DataTypes.createDayTimeIntervalType();
+      case JSON:
+        return DataTypes.StringType;
+      case WRAPPER:
+        return single(message.findFieldByNumber(1));
+      default:
+        return struct(message);
+    }
   }
 
   static boolean isUnsigned(FieldDescriptor field) {

@@ -168,6 +168,11 @@ final class ReadOptions implements Serializable {
     return reader(null, name);
   }
 
+  /** How one of the logs is opened to look at its end, which a reader that salvages cannot. */
+  ReaderOptions endOf(String name) {
+    return builder(null, name).build();
+  }
+
   /** How a log is opened to be read as a whole. The listener gets what the reader skips. */
   ReaderOptions whole(@Nullable String name, Consumer<? super Loss> onLoss) {
     return reader(onLoss, name == null ? log : name);
@@ -179,12 +184,17 @@ final class ReadOptions implements Serializable {
   }
 
   private ReaderOptions reader(@Nullable Consumer<? super Loss> onLoss, @Nullable String name) {
-    ReaderOptions.Builder options = ReaderOptions.builder();
+    ReaderOptions.Builder options = builder(onLoss, name);
     if (skipsDamage || losses) options.mode(ReaderMode.SALVAGE);
+    return options.build();
+  }
+
+  private ReaderOptions.Builder builder(@Nullable Consumer<? super Loss> onLoss, @Nullable String name) {
+    ReaderOptions.Builder options = ReaderOptions.builder();
     if (onLoss != null) options.onLoss(onLoss);
     if (name != null) options.log(name);
     if (environmentFile != null) options.credentials(credentials());
-    return options.build();
+    return options;
   }
 
   private Path credentials() {

@@ -70,6 +70,10 @@ final class Selection implements Serializable {
     return fromNs == 0 && toNs == 0 && metadata.isEmpty();
   }
 
+  boolean hasTypes() {
+    return types != null;
+  }
+
   boolean hasIds() {
     return fromId != 0 || toId != 0;
   }
