@@ -60,7 +60,8 @@ ifdef TOGETHER
 # Compilers would look for tokens of this make, which it does not hand on; and suites that call make mean another one.
 unexport TOGETHER MAKEFLAGS MFLAGS MAKEOVERRIDES
 prefix: | build
-unit: | lint
+# The longest first.
+lint: | unit
 # It builds the library with a scheduler in place of locks, under the same name.
 model: | lint unit
 install-test docs-test: | go-test
@@ -74,7 +75,7 @@ java python conformance archive-tests: | spark-test
 endif
 
 # Not part of setup: only lint needs it.
-lint-tools: ## Install cargo-deny into target/tools (2 minutes the first time).
+lint-tools: ## Install cargo-deny into target/tools (a minute the first time).
 	@packaging/deny.sh install
 
 lint: lint-tools ## Formatting, warnings as errors, documentation without broken links; dependencies: licences, advisories, other versions.
