@@ -60,3 +60,25 @@ func TestATypeIsAllThatItSaysAndReadersAreToldIt(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+func TestCountsSayThatANameHasSeveralNumbers(t *testing.T) {
+	directory := newLog(t)
+	w := open(t, directory)
+	for _, encoding := range []string{"json", "cbor"} {
+		number, err := w.TypeOf(TypeOptions{Name: "order", Encoding: encoding})
+		must(t, err)
+		_, err = w.Append(number, []byte("x"))
+		must(t, err)
+	}
+	_, err := w.Append(7, []byte("y"))
+	must(t, err)
+	must(t, w.Close())
+	r, err := OpenReader(directory)
+	must(t, err)
+	defer r.Close()
+	counts, err := r.Counts()
+	must(t, err)
+	if len(counts) != 2 || counts[0].Records != 2 || !counts[0].SeveralNumbers || counts[1].SeveralNumbers {
+		t.Errorf("%+v", counts)
+	}
+}

@@ -95,27 +95,23 @@ impl Reader {
     /// whole: these are read.
     fn counts_of_part(&self, limit: &Limit) -> Result<Vec<TypeCount>> {
         let behind = limit.last_id.saturating_add(1);
-        let mut sums = Sums::default();
-        let (from, to) = match self.count_whole_segments(limit, &mut sums)? {
-            Some(counted) => counted,
-            None => {
-                sums = Sums::default();
-                (behind, behind)
-            }
-        };
+        let counted = self.count_whole_segments(limit)?;
+        let (mut sums, (from, to)) = counted.unwrap_or_else(|| (Sums::default(), (behind, behind)));
         self.count_by_reading((limit.first_id, from), &mut sums)?;
         self.count_by_reading((to, behind), &mut sums)?;
         sums.finish()
     }
 
-    /// Counts the segments of a part that are in it as a whole, one after the other, by their index. Returns the ids of
-    /// their records, the second exclusive; `None` if something is not as it should be, which a cursor reports.
-    fn count_whole_segments(&self, limit: &Limit, sums: &mut Sums) -> Result<Option<(u64, u64)>> {
+    /// Counts the segments of a part that are in it as a whole, one after the other, by their index, and returns the ids
+    /// of their records, the second exclusive. `None` if there are none, or if something is not as it should be, which a
+    /// cursor reports.
+    fn count_whole_segments(&self, limit: &Limit) -> Result<Option<(Sums, (u64, u64))>> {
         if self.options.mode == ReaderMode::Salvage {
             return Ok(None);
         }
         let behind = limit.last_id.saturating_add(1);
         let snapshot = self.now(true)?;
+        let mut sums = Sums::default();
         let mut counted: Option<(u64, u64)> = None;
         for (at, slot) in snapshot.slots.iter().enumerate() {
             if slot.sequence > limit.last_sequence {
@@ -143,7 +139,7 @@ impl Reader {
             sums.add_all(counts, &names);
             counted = Some((from, next_id));
         }
-        Ok(counted)
+        Ok(counted.map(|ids| (sums, ids)))
     }
 
     /// Counts the records of these ids, the second exclusive.

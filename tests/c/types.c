@@ -18,6 +18,18 @@ static void on_type(void *userdata, const binlog_type_info *info) {
   seen->types[seen->count++] = info->type;
 }
 
+/* The name has the numbers of two schemas; 7 is a number without a name. */
+static void on_count(void *userdata, const binlog_type_count *counted) {
+  struct seen *seen = (struct seen *)userdata;
+  CHECK(seen->count < COUNT_OF(seen->types));
+  if (counted->name == NULL) {
+    CHECK(counted->type == 7 && counted->records == 1 && counted->several_numbers == 0);
+  } else {
+    CHECK(strcmp(counted->name, "order") == 0 && counted->records == 2 && counted->several_numbers == 1);
+  }
+  seen->types[seen->count++] = counted->type;
+}
+
 static void test(const char *scratch) {
   char *log = path_in(scratch, "log");
   binlog_error *err = NULL;
@@ -75,6 +87,7 @@ static void test(const char *scratch) {
 
   CHECK_OK(binlog_writer_append(w, type, "x", 1, NULL, &err), err);
   CHECK_OK(binlog_writer_append(w, 7, "y", 1, NULL, &err), err);
+  CHECK_OK(binlog_writer_append(w, other, "z", 1, NULL, &err), err);
   CHECK_OK(binlog_writer_close(w, &err), err);
 
   CHECK_OK(binlog_reader_open(log, NULL, &r, &err), err);
@@ -97,6 +110,9 @@ static void test(const char *scratch) {
   CHECK_OK(binlog_reader_types(r, on_type, &seen, &err), err);
   CHECK(seen.count == 2 && seen.types[0] == other && seen.types[1] == type);
   CHECK_FAILS(binlog_reader_types(r, NULL, &seen, &err), BINLOG_E_INVALID, err);
+  seen.count = 0;
+  CHECK_OK(binlog_reader_counts(r, on_count, &seen, &err), err);
+  CHECK(seen.count == 2 && seen.types[0] == (type < other ? type : other));
   binlog_cursor_close(c);
   binlog_reader_close(r);
   free(big), free(log);

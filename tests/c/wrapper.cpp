@@ -292,6 +292,7 @@ void finding(const std::string& log) {
   CHECK(!cursor.next());
   const auto counts = reader.counts();
   CHECK(counts.size() == 2 && counts[0].type == 1 && counts[0].records == 997 && counts[0].name.empty());
+  CHECK(!counts[0].several_numbers && !counts[1].several_numbers);
   CHECK(counts[1].type == rare && counts[1].records == 3 && counts[1].name == "rare");
 
   wanted.newest_first = true;
@@ -321,8 +322,11 @@ void describing(const std::string& log) {
   other.name = std::string("a\0b", 3);
   CHECK(w.try_type_of(other).status() == BINLOG_E_INVALID);
   w.append(type, "x");
+  w.append(type + 1, "y");
   w.close();
   const auto reader = binlog::reader::open(log);
+  const auto counts = reader.counts();
+  CHECK(counts.size() == 1 && counts[0].name == "order" && counts[0].records == 2 && counts[0].several_numbers);
   auto cursor = reader.records();
   const auto info = cursor.type_info(cursor.next()->type());
   CHECK(info.type == type && info.name == "order" && info.content_type == "application/x-protobuf");

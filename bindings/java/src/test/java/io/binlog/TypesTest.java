@@ -2,9 +2,11 @@ package io.binlog;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -51,6 +53,23 @@ class TypesTest {
       assertEquals(other + ": order (json)", types.get(1).toString());
       assertNull(types.get(1).schema());
       assertNull(types.get(1).schemaSha256());
+    }
+  }
+
+  @Test
+  void counts_say_that_a_name_has_several_numbers() throws Exception {
+    Path log = scratch.resolve("log");
+    try (BinlogWriter writer = BinlogWriter.open(log)) {
+      for (String encoding : List.of("json", "cbor")) {
+        writer.write(writer.typeOf(TypeOptions.builder("order").encoding(encoding).build()), new byte[1]);
+      }
+      writer.write(7, new byte[1]);
+    }
+    try (BinlogReader reader = BinlogReader.open(log)) {
+      List<TypeCount> counts = reader.counts();
+      assertEquals("[order: 2, 7: 1]", counts.toString());
+      assertTrue(counts.get(0).hasSeveralNumbers());
+      assertFalse(counts.get(1).hasSeveralNumbers());
     }
   }
 }
