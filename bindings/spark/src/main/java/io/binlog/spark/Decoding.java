@@ -91,10 +91,8 @@ final class Decoding implements Serializable {
   private static Decoding of(ReadOptions options, TreeMap<Long, TypeInfo> found, @Nullable Long newest) {
     String type = options.decode;
     TypeInfo last = found.lastEntry().getValue();
-    TypeInfo used = newest == null ? null : found.get(newest);
-    for (TypeInfo info : found.descendingMap().values()) {
-      if (used == null && isUsable(info)) used = info;
-    }
+    TypeInfo used = newest != null ? found.get(newest)
+        : found.descendingMap().values().stream().filter(Decoding::isUsable).findFirst().orElse(null);
     if (used == null) {
       String has = last.encoding().isEmpty() ? "none"
           : last.schemaSha256() == null ? "the encoding " + last.encoding() + " without one"

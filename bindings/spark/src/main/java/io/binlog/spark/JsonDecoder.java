@@ -5,7 +5,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.math.BigDecimal;
@@ -27,7 +27,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Payloads that are objects in JSON. Properties that are no wanted column are passed over, at any depth. */
 final class JsonDecoder implements PayloadDecoder {
-  private static final JsonFactory FACTORY = new ObjectMapper().getFactory();
+  /** Without a bound for texts, which is only looked at where a query wants them. */
+  private static final JsonFactory FACTORY =
+      JsonFactory.builder()
+          .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build())
+          .build();
 
   private final Properties columns;
 
@@ -131,8 +135,9 @@ final class JsonDecoder implements PayloadDecoder {
     try (JsonGenerator to = FACTORY.createGenerator(text)) {
       int open = 0;
       do {
-        to.copyCurrentEventExact(parser);
         JsonToken copied = parser.currentToken();
+        if (copied.isNumeric()) to.writeNumber(parser.getText());
+        else to.copyCurrentEvent(parser);
         open += copied.isStructStart() ? 1 : copied.isStructEnd() ? -1 : 0;
       } while (open > 0 && parser.nextToken() != null);
     }
@@ -145,7 +150,12 @@ final class JsonDecoder implements PayloadDecoder {
       boolean isLong = parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
       return isLong ? (Object) parser.getLongValue() : misfit(parser, DataTypes.LongType, misfits);
     }
-    BigDecimal number = parser.getDecimalValue().stripTrailingZeros();
+    BigDecimal number;
+    try {
+      number = new BigDecimal(parser.getText()).stripTrailingZeros();
+    } catch (NumberFormatException e) {
+      return misfit(parser, DataTypes.LongType, misfits); // its exponent is no int
+    }
     // With more digits it is none, and its digits need not be made.
     boolean isShort = number.scale() <= 0 && (long) number.precision() - number.scale() <= 19;
     if (!isShort || number.toBigInteger().bitLength() > 63) return misfit(parser, DataTypes.LongType, misfits);

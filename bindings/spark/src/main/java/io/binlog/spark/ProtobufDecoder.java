@@ -30,6 +30,7 @@ final class ProtobufDecoder implements PayloadDecoder {
     @Nullable Object of(Object value, Misfits misfits);
   }
 
+  private static final JsonFactory JSON = new JsonFactory();
   private static final Value AS_IT_IS = (value, misfits) -> value;
 
   private final Descriptor message;
@@ -164,7 +165,7 @@ final class ProtobufDecoder implements PayloadDecoder {
 
   private static String json(Message value) {
     StringWriter text = new StringWriter();
-    try (JsonGenerator to = new JsonFactory().createGenerator(text)) {
+    try (JsonGenerator to = JSON.createGenerator(text)) {
       json(value, to);
     } catch (IOException e) {
       throw new IllegalStateException(e);

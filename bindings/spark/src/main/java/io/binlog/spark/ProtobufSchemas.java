@@ -100,14 +100,14 @@ final class ProtobufSchemas {
   }
 
   private DataType struct(Descriptor message) {
-    return walk.within(message.getFullName(), DataTypes.BinaryType, () -> {
+    return walk.within(message.getFullName(), DataTypes.BinaryType, () -> walk.deeper(() -> {
       StructType fields = new StructType();
       for (FieldDescriptor field : message.getFields()) {
         walk.column();
         fields = fields.add(field.getName(), type(field), true);
       }
       return fields.isEmpty() ? DataTypes.BinaryType : fields;
-    });
+    }));
   }
 
   private DataType type(FieldDescriptor field) {

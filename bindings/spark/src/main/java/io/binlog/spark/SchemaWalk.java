@@ -21,7 +21,7 @@ final class SchemaWalk {
   /** The type of what has a name, or {@code otherwise} where it is within itself. */
   DataType within(String name, DataType otherwise, Supplier<DataType> type) {
     if (!open.add(name)) return otherwise;
-    DataType found = deeper(type);
+    DataType found = type.get();
     open.remove(name);
     return found;
   }

@@ -119,7 +119,17 @@ class DecoderTest {
     for (String kept : List.of("1e400", "0.1234567890123456789", "12345678901234567890.50", "-0.0")) {
       assertEquals("[null, null, null, null, " + kept + "]", decoded("{\"any\": " + kept + "}"));
     }
-    assertEquals("[null, null, null, null, [12345678901234567890.50,{\"a\":0.10}]]", decoded("{\"any\": [12345678901234567890.50, {\"a\": 0.10}]}"));
+    assertEquals("[null, null, null, null, [12345678901234567890.50,{\"a\":0.10},1e400,-0.0]]",
+        decoded("{\"any\": [12345678901234567890.50, {\"a\": 0.10}, 1e400, -0.0]}"));
+  }
+
+  @Test
+  void a_value_that_no_column_can_have_does_not_cost_the_others() throws Exception {
+    // The exponent is no int.
+    assertEquals("[null, [Ulm, null], null, null, [1e99999999999]]",
+        decoded("{\"id\": 1e99999999999, \"to\": {\"city\": \"Ulm\"}, \"any\": [1e99999999999]}", new Misfits()));
+    String large = "x".repeat(21_000_000);
+    assertEquals("[7, null, null, null, " + large + "]", decoded("{\"any\": \"" + large + "\", \"id\": 7}"));
   }
 
   /** The fields of a payload that was written by the first schema, and is read by the second. */

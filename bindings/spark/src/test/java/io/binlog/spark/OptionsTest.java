@@ -86,6 +86,29 @@ class OptionsTest {
     assertEquals(
         "struct<a:bigint,b:map<string,int>,c:timestamp,d:string,e:string>", AvroSchemas.fields(avro).catalogString());
     assertThrows(IllegalArgumentException.class, () -> JsonSchemas.fields("{\"type\": \"string\"}"));
+    // Nested, and by references.
+    for (int levels : new int[] {95, 105}) {
+      String inner = "{\"type\": \"integer\"}";
+      StringBuilder definitions = new StringBuilder("\"d" + levels + "\": {\"type\": \"integer\"}");
+      String record = "\"int\"";
+      for (int i = levels - 1; i >= 0; i--) {
+        inner = "{\"properties\": {\"x\": " + inner + "}}";
+        definitions.append(", \"d" + i + "\": {\"properties\": {\"x\": {\"$ref\": \"#/$defs/d" + (i + 1) + "\"}}}");
+        record = "{\"type\": \"record\", \"name\": \"R" + i + "\", \"fields\": [{\"name\": \"f\", \"type\": " + record + "}]}";
+      }
+      String nested = inner;
+      String referred = "{\"$ref\": \"#/$defs/d0\", \"$defs\": {" + definitions + "}}";
+      String records = record;
+      if (levels < 100) {
+        JsonSchemas.fields(nested);
+        JsonSchemas.fields(referred);
+        AvroSchemas.fields(records);
+      } else {
+        assertThrows(IllegalArgumentException.class, () -> JsonSchemas.fields(nested));
+        assertThrows(IllegalArgumentException.class, () -> JsonSchemas.fields(referred));
+        assertThrows(IllegalArgumentException.class, () -> AvroSchemas.fields(records));
+      }
+    }
     assertThrows(IllegalArgumentException.class, () -> AvroSchemas.fields("\"string\""));
   }
 }
