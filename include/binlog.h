@@ -202,7 +202,10 @@ void binlog_error_free(struct binlog_error *error);
 typedef struct binlog_record {
   /** 1, 2, 3 ... across the whole log; ignored when appending. An event has the id of the record that follows it. */
   uint64_t id;
-  /** Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now. */
+  /**
+   * Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now: the
+   * system's clock, to within 2 microseconds.
+   */
   int64_t time_ns;
   /** The payload. */
   const void *data;

@@ -83,7 +83,8 @@ impl Hit {
 pub struct NewRecord<'a> {
     /// The user's number, below [`FIRST_NAMED_TYPE`], or one that [`crate::Writer::type_id`] returned.
     pub type_id: u32,
-    /// Nanoseconds since the Unix epoch, UTC; `None` = now.
+    /// Nanoseconds since the Unix epoch, UTC; `None` = now, by the writer's clock. The system's is read to within 2
+    /// microseconds.
     pub time: Option<i64>,
     /// String pairs, built with [`MetadataBuf`].
     pub metadata: Metadata<'a>,

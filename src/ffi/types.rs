@@ -182,7 +182,8 @@ pub struct binlog_slice {
 pub struct binlog_record {
     /// 1, 2, 3 ... across the whole log; ignored when appending. An event has the id of the record that follows it.
     pub id: u64,
-    /// Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now.
+    /// Nanoseconds since the Unix epoch, UTC. When appending, 0 without BINLOG_RECORD_TIME means now: the
+    /// system's clock, to within 2 microseconds.
     pub time_ns: i64,
     /// The payload.
     pub data: *const c_void,

@@ -83,6 +83,9 @@ fn options() -> impl Strategy<Value = WriterOptions> {
     })
 }
 
+/// How far a record's time may be from the system's clock, according to the documentation.
+const CLOCK_ERROR_NS: i64 = 2_000;
+
 /// What the log must hold: rows with their times, where these were given, or the bounds that the clock set.
 #[derive(Default)]
 struct Model {
@@ -94,7 +97,8 @@ impl Model {
     fn add(&mut self, id: u64, made: &Made, since: i64) {
         let mut row = Row::new(id, 0, made.type_id, payload(made.len, made.seed));
         row.metadata.clone_from(&made.metadata);
-        let time = made.time.map_or(since..=now_ns(), |time| time..=time);
+        let now = since - CLOCK_ERROR_NS..=now_ns() + CLOCK_ERROR_NS;
+        let time = made.time.map_or(now, |time| time..=time);
         self.rows.push((row, time));
     }
 
