@@ -92,13 +92,13 @@ def session(master, **settings):
     from pyspark.sql import SparkSession
 
     local = tempfile.mkdtemp(prefix="binlog-spark-local-")
+    java = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.timezone=UTC -Djava.io.tmpdir={tempfile.gettempdir()}"
     given = {
         "spark.jars": str(JAR), "spark.ui.enabled": "false", "spark.driver.memory": "1g", "spark.sql.session.timeZone": "UTC",
         "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1", "spark.sql.shuffle.partitions": "2",
         "spark.sql.catalog.binlog": "io.binlog.spark.BinlogCatalog", "spark.ui.showConsoleProgress": "false",
         "spark.local.dir": local, "spark.sql.warehouse.dir": f"{local}/warehouse", "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.timezone=UTC",
-        "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Duser.timezone=UTC",
+        "spark.driver.extraJavaOptions": java, "spark.executor.extraJavaOptions": java,
         **{name.replace("_", "."): value for name, value in settings.items()},
     }
     builder = SparkSession.builder.master(master).appName("binlog")

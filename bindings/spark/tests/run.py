@@ -73,13 +73,13 @@ def main():
     seed = chosen.seed if chosen.seed is not None else random.randrange(2, 10**6) if chosen.soak else 1
     arguments = ["--seed", str(seed), "--only", chosen.only, *(["--soak"] if chosen.soak else [])]
     began, passed, failed = time.monotonic(), 0, 0
-    # Sessions that are killed leave their directories behind.
+    # Sessions that are killed leave their directories behind, and others what they have unpacked.
     with Servers(["s3"]) as servers, tempfile.TemporaryDirectory(prefix="binlog-spark-tests-", ignore_cleanup_errors=True) as scratch:
         env = {**os.environ, **servers.environment(), "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1", "BINLOG_S3_DATA": str(servers.s3.data), "TMPDIR": scratch,
                "AWS_EC2_METADATA_DISABLED": "true", "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
         # Short lives: compiling well would take most of the time, of the processors above all.
         for name in ("SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS", "SPARK_DAEMON_JAVA_OPTS"):
-            env[name] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+            env[name] = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir={scratch}"
         for name in ("PYSPARK_SUBMIT_ARGS", "SPARK_HOME", "SPARK_CONF_DIR"):
             env.pop(name, None)
         left = lambda: None if chosen.soak else max(1.0, SECONDS - (time.monotonic() - began))
