@@ -5,13 +5,15 @@ use crate::io;
 use crate::memory;
 
 const WINDOW: usize = 1 << 20;
+/// The first one: most files that this is asked of are short, or begin with a header.
+const FIRST_WINDOW: usize = 16 << 10;
 
 /// Passes the bytes that may be the header of a block to `each`, with their offset and marker, until it accepts one.
 pub(super) fn each_header<T>(
     file: &dyn io::File,
     mut each: impl FnMut(u64, u64, &[u8]) -> std::io::Result<Option<T>>,
 ) -> std::io::Result<Option<T>> {
-    let mut window = memory::zeros(WINDOW)?;
+    let mut window = memory::zeros(FIRST_WINDOW)?;
     let mut at = 0;
     loop {
         let n = io::read_full(file, &mut window, at)?;
@@ -27,9 +29,10 @@ pub(super) fn each_header<T>(
                 }
             }
         }
-        if n < WINDOW {
+        if n < window.len() {
             return Ok(None);
         }
         at += (n - (HEADER - 1)) as u64;
+        memory::resize(&mut window, WINDOW)?;
     }
 }
