@@ -32,6 +32,8 @@ pub struct Contents {
     pub segments: Vec<SegmentContents>,
     /// The most frequent type first.
     pub types: Vec<TypeContents>,
+    /// The same by number: a name may have several, one for each schema, the first one first.
+    pub(crate) numbers: Vec<TypeContents>,
     /// Records that can be read.
     pub records: u64,
     /// Bytes of their payloads.
@@ -355,8 +357,9 @@ struct Counting {
     types_here: ByNumber,
     names_here: BTreeMap<u32, String>,
     records_here: u64,
-    /// A name is the same type in every segment, and so is a number without a name.
-    types: BTreeMap<(Option<String>, u32), (u32, Sum)>,
+    /// A name is the same type in every segment, and so is a number without a name. A name may have several numbers: they
+    /// are in the order in which they were met.
+    types: BTreeMap<(Option<String>, u32), Vec<(u32, Sum)>>,
 }
 
 impl Counting {
@@ -579,7 +582,11 @@ impl Counting {
         for (type_id, sum) in self.types_here.drain() {
             let name = self.names_here.get(&type_id).cloned();
             let key = (name.clone(), if name.is_some() { 0 } else { type_id });
-            self.types.entry(key).or_insert((type_id, Sum::default())).1.add(sum);
+            let numbers = self.types.entry(key).or_default();
+            match numbers.iter_mut().find(|(number, _)| *number == type_id) {
+                Some((_, of_number)) => of_number.add(sum),
+                None => numbers.push((type_id, sum)),
+            }
         }
         self.names_here.clear();
         let records = std::mem::take(&mut self.records_here);
@@ -601,18 +608,30 @@ impl Counting {
     }
 
     fn finish(self, cursor: &Cursor) -> Result<Contents, NoMemory> {
-        let of_type = |((name, _), (type_id, sum)): ((Option<String>, u32), (u32, Sum))| TypeContents {
-            type_id,
-            name,
-            records: sum.records,
-            payload_bytes: sum.bytes,
-        };
-        let mut types = memory::list(self.types.into_iter().map(of_type))?;
-        types.sort_unstable_by(|a, b| {
-            (Reverse(a.records), &a.name, a.type_id).cmp(&(Reverse(b.records), &b.name, b.type_id))
-        });
-        Ok(Contents { types, tail: cursor.tail(), ..self.contents })
+        let (mut types, mut numbers) = (vec![], vec![]);
+        for ((name, _), sums) in self.types {
+            let mut all = Sum::default();
+            sums.iter().for_each(|&(_, sum)| all.add(sum));
+            let type_id = sums.first().map_or(0, |&(number, _)| number);
+            memory::push(&mut types, of_type(type_id, &name, all))?;
+            for (number, sum) in sums {
+                memory::push(&mut numbers, of_type(number, &name, sum))?;
+            }
+        }
+        sort(&mut types);
+        Ok(Contents { types, numbers, tail: cursor.tail(), ..self.contents })
     }
+}
+
+fn of_type(type_id: u32, name: &Option<String>, sum: Sum) -> TypeContents {
+    TypeContents { type_id, name: name.clone(), records: sum.records, payload_bytes: sum.bytes }
+}
+
+/// The most frequent first.
+fn sort(types: &mut [TypeContents]) {
+    types.sort_unstable_by(|a, b| {
+        (Reverse(a.records), &a.name, a.type_id).cmp(&(Reverse(b.records), &b.name, b.type_id))
+    });
 }
 
 /// The smallest and the greatest of no times.

@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::holes::look_for_holes;
-use super::Reader;
-use crate::error::{Kind, Result};
-use crate::format::block::BlockKind;
-use crate::format::entries::Entries;
-use crate::log::{Limit, SlotState, Snapshot};
+use super::{Cursor, Reader};
+use crate::error::Result;
+use crate::log::{Limit, Slot, SlotState, Snapshot};
 use crate::memory;
-use crate::options::{Filter, ReaderMode};
-use crate::record::{event, is_event, Metadata, NamedType};
-use crate::segment::{is_space, is_torn, Bad, Scanner, Segment};
+use crate::options::{Filter, ReaderMode, ReaderOptions};
+use crate::record::is_event;
+use crate::segment::{Bad, Segment};
 
 /// How many records of a type a log contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +68,7 @@ pub struct IndexBlockFacts {
 impl Reader {
     /// How many records of each type there are now, the most frequent first. Reads the index, and the headers of the
     /// blocks that it does not describe; never a payload. In a store, segments that a catalog describes are not opened.
-    /// Events are not counted.
+    /// Events are not counted, and losses are not reported ([`ReaderOptions::on_loss`]).
     ///
     /// # Errors
     /// [`crate::Kind::Corrupt`] where headers have to be read and are damaged.
@@ -118,9 +116,6 @@ impl Reader {
                 break;
             }
             let Ok(SlotState::Segment(segment)) = snapshot.open(at) else { return Ok(None) };
-            if segment.translated.is_some() || segment.is_compressed_whole() || segment.is_rescued {
-                return Ok(None);
-            }
             let first_id = segment.header.first_id;
             if counted.is_none() && first_id < limit.first_id {
                 continue;
@@ -129,15 +124,10 @@ impl Reader {
             if first_id != next {
                 return Ok(None);
             }
-            let map = segment.indexed()?;
-            let is_whole = map.trailer.is_some() && map.trailer == map.end() && map.is_contiguous(segment.start);
-            let next_id = map.parts.last().map_or(first_id, |part| part.next_id);
-            if !is_whole || map.counts.is_none() || next_id > behind {
-                break;
-            }
-            let (counts, names) = count(&segment)?;
-            sums.add_all(counts, &names);
-            counted = Some((from, next_id));
+            let indexed = indexed(&snapshot, at, &segment)?;
+            let Some(indexed) = indexed.filter(|indexed| indexed.is_whole && indexed.next_id <= behind) else { break };
+            sums.add_all(indexed.counts, &indexed.names);
+            counted = Some((from, indexed.next_id));
         }
         Ok(counted.map(|ids| (sums, ids)))
     }
@@ -148,11 +138,13 @@ impl Reader {
             return Ok(());
         }
         let ids = Filter { headers_only: true, from_id: Some(from), to_id: Some(to - 1), ..Filter::default() };
-        let mut cursor = self.cursor(&ids)?;
-        while let Some(type_id) = cursor.next()?.map(|record| record.type_id) {
-            sums.add(type_id, cursor.type_name(type_id), 1);
-        }
-        Ok(())
+        let options = self.quiet();
+        count_by(&mut Cursor::of_former(self.source.clone(), self.now(false)?, &options, &ids, self.begins)?, sums)
+    }
+
+    /// Its options for a cursor that counts: losses are reported by those that show records.
+    fn quiet(&self) -> ReaderOptions {
+        ReaderOptions { on_loss: None, ..self.options.clone() }
     }
 
     fn counts_in(&self, snapshot: &Snapshot, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<TypeCount>> {
@@ -169,15 +161,48 @@ impl Reader {
                 continue;
             }
             let SlotState::Segment(segment) = snapshot.open(at)? else { continue };
-            let (counts, names) = match count(&segment) {
-                Err(error) if error.kind() == Kind::Corrupt && look_for_holes(snapshot, at, &segment)? => {
-                    count(&segment)?
-                }
-                counted => counted?,
-            };
-            sums.add_all(counts, &names);
+            self.count_segment(snapshot, at, &segment, &mut sums)?;
         }
         sums.finish()
+    }
+
+    /// Counts segment number `at`: by its index, as far as that reaches, and the rest as a cursor reads it, which judges
+    /// what is wrong there.
+    fn count_segment(&self, snapshot: &Snapshot, at: usize, segment: &Arc<Segment>, sums: &mut Sums) -> Result<()> {
+        let mut from = segment.header.first_id;
+        if let Some(indexed) = indexed(snapshot, at, segment)? {
+            sums.add_all(indexed.counts, &indexed.names);
+            if indexed.is_whole {
+                return Ok(());
+            }
+            from = indexed.next_id;
+        }
+        let is_same = |slot: &&Arc<Slot>| slot.log.id == snapshot.slots[at].log.id;
+        let end = at + snapshot.slots[at..].iter().take_while(is_same).count();
+        let mut next_id = None;
+        for later in at + 1..end {
+            match snapshot.open(later) {
+                Ok(SlotState::Segment(next)) => {
+                    next_id = Some(next.header.first_id);
+                    break;
+                }
+                Ok(SlotState::Unborn | SlotState::Gone) => (),
+                Err(error) => return Err(error),
+            }
+        }
+        if next_id.is_some_and(|next_id| next_id <= from) {
+            return Ok(());
+        }
+        let ids = Filter {
+            headers_only: true,
+            from_id: Some(from),
+            to_id: next_id.map(|next_id| next_id - 1),
+            ..Filter::default()
+        };
+        let mut here = snapshot.clone();
+        here.slots.truncate(end);
+        here.slots.drain(..at);
+        count_by(&mut Cursor::new(self.source.clone(), here, &self.quiet(), &ids)?, sums)
     }
 
     /// As [`Self::counts`], for one segment alone, which [`Self::paths`] names.
@@ -185,21 +210,10 @@ impl Reader {
     /// # Errors
     /// As [`Self::counts`] and [`Self::only`].
     pub fn counts_of(&self, path: impl AsRef<Path>) -> Result<Vec<TypeCount>> {
-        let (counts, names) = count(&self.snapshot.segment(self.place_of(path.as_ref())?)?)?;
-        let mut sums: Vec<TypeCount> = vec![];
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-        for (type_id, records) in counts.into_iter().filter(|&(type_id, records)| !is_event(type_id) && records > 0) {
-            let name = names.get(&type_id);
-            // Several numbers may have the same name.
-            match name.map(|name| *places.entry(name).or_insert(sums.len())) {
-                Some(at) if at < sums.len() => sums[at].add(type_id, records),
-                _ => memory::push(
-                    &mut sums,
-                    TypeCount { type_id, name: name.cloned(), records, has_several_numbers: false },
-                )?,
-            }
-        }
-        Ok(sums)
+        let at = self.place_of(path.as_ref())?;
+        let mut sums = Sums::default();
+        self.count_segment(&self.snapshot, at, &self.snapshot.segment(at)?, &mut sums)?;
+        sums.finish()
     }
 
     /// The index of one segment, which [`Self::paths`] names.
@@ -266,57 +280,44 @@ impl Sums {
     }
 }
 
-type Counts = BTreeMap<u32, u64>;
-
-fn count(segment: &Arc<Segment>) -> Result<(Counts, BTreeMap<u32, String>)> {
-    let map = segment.indexed()?;
-    let mut names = memory::map(map.names.iter().map(|named| (named.number, named.name.clone())));
-    let (mut counts, from) = match (&map.counts, map.end()) {
-        (Some(counts), Some(end)) if map.is_contiguous(segment.start) => (memory::map(counts.iter().copied()), end),
-        _ => (Counts::new(), segment.start),
-    };
-    if map.trailer == Some(from) {
-        return Ok((counts, names));
+/// Counts what a cursor shows.
+fn count_by(cursor: &mut Cursor, sums: &mut Sums) -> Result<()> {
+    while let Some(type_id) = cursor.next()?.map(|record| record.type_id) {
+        sums.add(type_id, cursor.type_name(type_id), 1);
     }
-    let mut scanner = Scanner::new(segment.clone(), from);
-    loop {
-        match count_block(&mut scanner, &mut counts, &mut names) {
-            Ok(()) => (),
-            Err(Bad::End { left: 0 }) => return Ok((counts, names)),
-            Err(Bad::Io(error)) => return Err(error),
-            Err(bad) => {
-                let offset = scanner.offset();
-                if is_torn(segment, offset, scanner.durable_end())? || is_space(segment, offset)? {
-                    return Ok((counts, names));
-                }
-                return Err(segment.corrupt(offset, &bad.into_malformed()));
-            }
-        }
-    }
+    Ok(())
 }
 
-fn count_block(scanner: &mut Scanner, counts: &mut Counts, names: &mut BTreeMap<u32, String>) -> Result<(), Bad> {
-    let header = scanner.header()?;
-    scanner.check_whole(&header)?;
-    if header.kind == BlockKind::Records {
-        scanner.load_entries(&header)?;
-        let (mut last, mut run) = (0, 0);
-        for placed in Entries::new(&header, scanner.entries()) {
-            let entry = placed?.entry;
-            if entry.type_id != last {
-                *counts.entry(last).or_default() += std::mem::take(&mut run);
-                last = entry.type_id;
-            }
-            run += 1;
-            if entry.type_id == event::TYPE {
-                let named = NamedType::from_event(Metadata::from_bytes(entry.metadata));
-                names.extend(named.map(|named| (named.number, named.name)));
-            }
-        }
-        *counts.entry(last).or_default() += run;
+type Counts = BTreeMap<u32, u64>;
+
+/// What the index of a segment states of its records.
+struct Indexed {
+    counts: Counts,
+    names: BTreeMap<u32, String>,
+    next_id: u64,
+    /// It describes the segment to its end.
+    is_whole: bool,
+}
+
+/// By the index of segment number `at`. `None` if it has none, and if a power cut left holes in it: the index of what the
+/// writer held to be there does not know of them.
+fn indexed(snapshot: &Snapshot, at: usize, segment: &Arc<Segment>) -> Result<Option<Indexed>> {
+    if segment.translated.is_some() || segment.is_compressed_whole() || segment.is_rescued {
+        return Ok(None);
     }
-    scanner.skip(&header);
-    Ok(())
+    let mut map = segment.indexed()?;
+    let is_whole = map.trailer.is_some() && map.trailer == map.end();
+    if !is_whole {
+        look_for_holes(snapshot, at, segment)?;
+        map = segment.indexed()?;
+    }
+    let Some(counts) = map.counts.as_ref().filter(|_| map.is_contiguous(segment.start)) else { return Ok(None) };
+    Ok(segment.holes().is_empty().then(|| Indexed {
+        counts: memory::map(counts.iter().copied()),
+        names: memory::map(map.names.iter().map(|named| (named.number, named.name.clone()))),
+        next_id: map.parts.last().map_or(segment.header.first_id, |part| part.next_id),
+        is_whole,
+    }))
 }
 
 fn facts(segment: &Arc<Segment>) -> Result<IndexFacts> {

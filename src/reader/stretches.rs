@@ -450,6 +450,10 @@ impl Looking<'_> {
                 return self.as_one(at, segment);
             }
             look_for_holes(self.snapshot, at, segment)?;
+            if !segment.holes().is_empty() {
+                // Only with the segment that names them are they known to who reads the split.
+                return self.as_one(at, segment);
+            }
             map = segment.mapped()?;
         }
         let is_last = at + 1 == self.end;

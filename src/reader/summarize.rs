@@ -33,7 +33,7 @@ impl Reader {
             payload_bytes: contents.payload_bytes,
             times: extent.times,
             span: contents.times,
-            types: memory::list(contents.types.into_iter().map(sum))?,
+            types: memory::list(contents.numbers.into_iter().map(sum))?,
         }))
     }
 }

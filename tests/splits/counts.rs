@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use binlog::io::Directory;
 use binlog::{Codec, Filter, Reader, ReaderMode, ReaderOptions};
 
 use super::damage::{a_log, damage};
 use crate::common::counting::CountingDirectory;
 use crate::common::history::*;
+use crate::common::layout::Segment;
 use crate::common::*;
 use crate::{open, plan};
 
@@ -96,4 +98,34 @@ fn counting_a_split_of_whole_segments_reads_their_index_alone() {
     assert_eq!(by_index, counted(&read(&reader, &headers, Way::Next).whole()));
     let of_headers = directory.bytes_read();
     assert!(4 * bytes < of_headers, "{bytes} bytes for the counts, {of_headers} for all headers");
+}
+
+#[test]
+fn counts_of_a_log_fail_where_a_cursor_fails_at_an_end_that_was_durable() {
+    for headers_left in [true, false] {
+        let mut log = Log::new(small_blocks(Codec::None));
+        for number in 0..300 {
+            log.put_plain(number % 3, 10, 200);
+        }
+        log.writer().sync().unwrap();
+        log.crash();
+        log.reopen(Codec::None);
+        log.put_plain(9, 10, 10);
+        log.close();
+        let file = log.directory.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).min().unwrap();
+        let bytes = log.directory.contents(&file).unwrap();
+        let block = Segment::parse(&bytes).blocks.into_iter().rfind(|block| !block.payload.is_empty()).unwrap();
+        let end = if headers_left { block.payload.start + 1 } else { block.offset + 3 };
+        log.directory.set_contents(&file, bytes[..end].to_vec());
+        let reader = Reader::open(Arc::new(log.directory.clone()), ReaderOptions::default()).unwrap();
+        let mut cursor = reader.cursor(&Filter::default()).unwrap();
+        let error = loop {
+            match cursor.next() {
+                Ok(Some(_)) => (),
+                Ok(None) => panic!("{end}: the cursor sees no damage"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(counts(&reader).unwrap_err().to_string(), error.to_string(), "{end}");
+    }
 }

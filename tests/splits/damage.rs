@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use binlog::io::{write_full, Access, Directory, MemoryDirectory};
 use binlog::splits::Split;
-use binlog::{Codec, Filter, Kind, Loss, LossKind, Reader, ReaderMode};
+use binlog::{Codec, Filter, Kind, Loss, LossKind, Reader, ReaderMode, Writer};
 
 use crate::common::history::*;
 use crate::common::layout::Segment;
@@ -412,5 +412,70 @@ fn a_damaged_byte_at_the_end_of_a_segment_is_an_error_of_a_split_or_costs_no_rec
             }
         }
         log.directory.set_contents(&file, bytes);
+    }
+}
+
+/// A log whose first segment a power cut left with a damaged block, behind which a writer has continued in the next one.
+fn with_a_named_hole(seed: u64) -> Log {
+    let mut dice = Dice(seed);
+    let mut log = Log::new(small_blocks(Codec::None));
+    for _ in 0..2 + dice.roll(4) {
+        for number in 0..20 {
+            log.put_plain(number % 2 + 1, 10, 60);
+        }
+        log.writer().flush().unwrap();
+    }
+    log.crash();
+    let file = files(&log.directory).pop().unwrap();
+    let bytes = log.directory.contents(&file).unwrap();
+    let blocks = Segment::parse(&bytes).blocks;
+    let at = blocks[dice.roll(blocks.len() - 1)].payload.start as u64 + 5;
+    let handle = log.directory.open(&file, Access::ReadWrite).unwrap();
+    write_full(&*handle, &[&[bytes[at as usize] ^ 1]], at).map_err(|(_, e)| e).unwrap();
+    let writer = Writer::open(Arc::new(log.directory.clone()), small_blocks(Codec::None)).unwrap();
+    for _ in 0..10 {
+        writer.append(3, b"behind it").unwrap();
+    }
+    writer.close().unwrap();
+    log
+}
+
+#[test]
+fn a_hole_that_the_next_segment_names_is_in_no_split_and_no_count() {
+    for seed in 0..20 {
+        let log = with_a_named_hole(seed);
+        for mode in [ReaderMode::Prefix, ReaderMode::Salvage] {
+            for headers_only in [false, true] {
+                let filter = Filter { headers_only, ..Filter::default() };
+                let (options, heard) = hearing(mode);
+                let whole = Reader::open(Arc::new(log.directory.clone()), options).unwrap();
+                let rows = read(&whole, &filter, Way::Next).whole();
+                let lost = ids(&heard.lock().unwrap());
+                assert!(!lost.is_empty() && rows.len() + lost.len() == rows.last().unwrap().id as usize, "{lost:?}");
+                let counted: u64 = whole.counts().unwrap().iter().map(|counted| counted.records).sum();
+                assert_eq!(counted, rows.len() as u64, "seed {seed} {mode:?}: counts");
+                for types in [vec![], vec![1], vec![3]] {
+                    let filter = Filter { types: types.clone(), ..filter.clone() };
+                    let wanted = |row: &&Row| types.is_empty() || types.contains(&row.type_id);
+                    let expected: Vec<Row> = rows.iter().filter(wanted).cloned().collect();
+                    for target in [1, 1 << 26] {
+                        let (mut seen, mut lost_here, mut counted) = (vec![], vec![], 0);
+                        for split in plan(&log.directory, mode, &filter, target) {
+                            let (options, heard) = hearing(mode);
+                            let reader = open(&log.directory, &split, options).unwrap();
+                            let these = read(&reader, &filter, Way::Next).whole();
+                            assert!(these.len() as u64 <= split.records, "{split:?}");
+                            counted += reader.counts().unwrap().iter().map(|it| it.records).sum::<u64>();
+                            lost_here.extend(ids(&heard.lock().unwrap()));
+                            seen.extend(these);
+                        }
+                        assert_rows(&seen, &expected, &format!("seed {seed} {mode:?} {filter:?} {target}"));
+                        if types.is_empty() {
+                            assert_eq!((lost_here, counted), (lost.clone(), rows.len() as u64), "seed {seed} {mode:?}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

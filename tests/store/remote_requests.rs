@@ -9,7 +9,7 @@ use binlog::shipping::{ShipOptions, Shipper};
 use binlog::splits::PlanOptions;
 use binlog::store::remote::RemoteDirectory;
 use binlog::store::{MemoryStore, Store};
-use binlog::{Filter, Reader, ReaderOptions, Writer, WriterOptions};
+use binlog::{Filter, Reader, ReaderOptions, TypeOptions, Writer, WriterOptions};
 
 /// Requests besides those that are counted: a list, and the segments by which the names are checked.
 const BESIDES: u64 = 10;
@@ -162,6 +162,43 @@ fn counts_of_a_thousand_segments_take_a_request_for_each_thousand() {
     assert_eq!(reader.counts().unwrap(), here.counts().unwrap());
     let asked = asked(&store);
     assert!(asked <= 2 + BESIDES, "{asked} requests");
+}
+
+#[test]
+fn a_name_with_several_numbers_in_one_segment_is_found_and_counted_by_each_of_them() {
+    let directory: Arc<dyn Directory> = Arc::new(MemoryDirectory::new());
+    let options = WriterOptions { name: "orders".to_owned(), ..WriterOptions::default() };
+    let writer = Writer::open(directory.clone(), options).unwrap();
+    let mut numbers = vec![];
+    for schema in [&b"1"[..], b"2", b"3"] {
+        let order = TypeOptions { name: "order", encoding: "own", schema, ..TypeOptions::default() };
+        numbers.push(writer.type_of(&order).unwrap());
+        for _ in 0..numbers.len() {
+            writer.append(numbers[numbers.len() - 1], schema).unwrap();
+        }
+    }
+    for _ in 0..30 {
+        writer.roll().unwrap();
+        writer.append(7, b"x").unwrap();
+    }
+    writer.roll().unwrap();
+    writer.close().unwrap();
+    let store = MemoryStore::new();
+    ship(&directory, &store);
+    assert_eq!(store.list("orders.catalog-").unwrap().len(), 1);
+    let here = Reader::open(directory, ReaderOptions::default()).unwrap();
+    let reader = Reader::open(there(&store), ReaderOptions::default()).unwrap();
+    assert_eq!(reader.counts().unwrap(), here.counts().unwrap());
+    assert!(reader.counts().unwrap().iter().any(|it| it.has_several_numbers && it.records == 6));
+    for (&number, records) in numbers.iter().zip(1..) {
+        let filter = Filter { types: vec![number], ..Filter::default() };
+        let mut cursor = reader.cursor(&filter).unwrap();
+        let shown = std::iter::from_fn(|| cursor.next().unwrap().map(|record| record.id)).count();
+        assert_eq!(shown, records, "records of the number {number}");
+        let options = PlanOptions { target_bytes: 1 << 30, ..PlanOptions::default() };
+        let planned: u64 = reader.plan(&filter, &options).unwrap().splits().iter().map(|split| split.records).sum();
+        assert_eq!(planned, records as u64, "planned of the number {number}");
+    }
 }
 
 /// Where no catalog covers them, as for those that came last, small segments cost a request each.

@@ -102,8 +102,8 @@ DEFECTS = [
     defect(
         "a split counts the whole of the segment in which it ends",
         "src/reader/counts.rs",
-        "            if !is_whole || map.counts.is_none() || next_id > behind {",
-        "            if !is_whole || map.counts.is_none() {",
+        "indexed.filter(|indexed| indexed.is_whole && indexed.next_id <= behind)",
+        "indexed.filter(|indexed| indexed.is_whole)",
         "splits::counts::a_split_counts_what_it_shows_whatever_is_appended_meanwhile",
     ),
     defect(
@@ -119,6 +119,34 @@ DEFECTS = [
         "            if let Some(summary) = self.summary_in(slot) {",
         "            if let Some(summary) = self.summary_in(slot).filter(|_| at == 0) {",
         "store::remote_requests::counts_of_a_thousand_segments_take_a_request_for_each_thousand",
+    ),
+    defect(
+        "counts end where the index of a segment ends",
+        "src/reader/counts.rs",
+        "            if indexed.is_whole {",
+        "            if indexed.next_id > segment.header.first_id {",
+        "splits::counts::counts_of_a_log_fail_where_a_cursor_fails_at_an_end_that_was_durable",
+    ),
+    defect(
+        "what a power cut left in a hole is counted by the index",
+        "src/reader/counts.rs",
+        "    if !is_whole {\n        look_for_holes(snapshot, at, segment)?;",
+        "    if !is_whole && segment.is_rescued {\n        look_for_holes(snapshot, at, segment)?;",
+        "splits::damage::a_hole_that_the_next_segment_names_is_in_no_split_and_no_count",
+    ),
+    defect(
+        "a split of a segment with holes does not know who names them",
+        "src/reader/stretches.rs",
+        "            if !segment.holes().is_empty() {",
+        "            if segment.is_rescued {",
+        "splits::damage::a_hole_that_the_next_segment_names_is_in_no_split_and_no_count",
+    ),
+    defect(
+        "a catalog has one number for each name",
+        "src/reader/summarize.rs",
+        "contents.numbers.into_iter()",
+        "contents.types.into_iter()",
+        "store::remote_requests::a_name_with_several_numbers_in_one_segment_is_found_and_counted_by_each_of_them",
     ),
     defect(
         "a split of another log of the same name is read",
