@@ -1,11 +1,7 @@
 package io.binlog.spark;
 
 import java.io.IOException;
-import java.util.HashMap;
-import java.util.Map;
 import org.apache.avro.AvroRuntimeException;
-import org.apache.avro.LogicalType;
-import org.apache.avro.LogicalTypes;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericDatumReader;
@@ -19,6 +15,7 @@ final class AvroReader extends GenericDatumReader<GenericRecord> {
   private static final int MORE_ITEMS = 100;
 
   private long items;
+  private long fields;
   private int level;
 
   /**
@@ -28,7 +25,7 @@ final class AvroReader extends GenericDatumReader<GenericRecord> {
    */
   AvroReader(Schema written, Schema wanted) {
     super(written, wanted, data());
-    mustMeanTheSame(AvroSchemas.withoutNull(written), wanted, new HashMap<>());
+    AvroMeaning.mustBeKept(written, wanted);
   }
 
   /** The faster reader of newer versions has no methods that could count. */
@@ -41,46 +38,21 @@ final class AvroReader extends GenericDatumReader<GenericRecord> {
   /** Begins a payload of so many bytes. */
   void begin(int length) {
     items = (long) MORE_ITEMS + length;
+    fields = Misfits.MOST_VALUES;
     level = 0;
   }
 
-  /** Avro resolves 1500 ms to 1500 us, and 1.00 to 0.100 where the scale is another one. */
-  private static void mustMeanTheSame(Schema written, Schema wanted, Map<String, Schema> seen) {
-    if (written.getType() != wanted.getType()) return;
-    LogicalType one = written.getLogicalType();
-    LogicalType other = wanted.getLogicalType();
-    if (one != null && other != null && !isAlike(one, other)) {
-      throw new AvroRuntimeException("its schema has " + one.getName() + " where the newest has another " + other.getName());
-    }
-    switch (written.getType()) {
-      case ARRAY:
-        mustMeanTheSame(AvroSchemas.withoutNull(written.getElementType()), AvroSchemas.withoutNull(wanted.getElementType()), seen);
-        break;
-      case MAP:
-        mustMeanTheSame(AvroSchemas.withoutNull(written.getValueType()), AvroSchemas.withoutNull(wanted.getValueType()), seen);
-        break;
-      case RECORD:
-        if (seen.put(written.getFullName(), wanted) != null) break;
-        for (Schema.Field field : wanted.getFields()) {
-          Schema.Field before = written.getField(field.name());
-          if (before == null) continue;
-          mustMeanTheSame(AvroSchemas.withoutNull(before.schema()), AvroSchemas.withoutNull(field.schema()), seen);
-        }
-        break;
-      default:
-    }
-  }
-
-  private static boolean isAlike(LogicalType one, LogicalType other) {
-    if (one instanceof LogicalTypes.Decimal && other instanceof LogicalTypes.Decimal) {
-      return ((LogicalTypes.Decimal) one).getScale() == ((LogicalTypes.Decimal) other).getScale();
-    }
-    return one.getName().equals(other.getName());
+  /** As they are: what is no UTF-8 is seen then. */
+  @Override
+  protected Class<?> findStringClass(Schema schema) {
+    return CharSequence.class;
   }
 
   @Override
   protected Object readRecord(Object old, Schema expected, ResolvingDecoder in) throws IOException {
     if (level == MOST_LEVELS) throw new AvroRuntimeException("it has more than " + MOST_LEVELS + " levels of records");
+    fields -= expected.getFields().size();
+    if (fields < 0) throw new AvroRuntimeException("it has more than " + Misfits.MOST_VALUES + " fields");
     level++;
     Object record = super.readRecord(old, expected, in);
     level--;

@@ -1,7 +1,5 @@
 package io.binlog.spark;
 
-import java.util.HashSet;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.avro.LogicalType;
 import org.apache.avro.LogicalTypes;
@@ -26,20 +24,10 @@ final class AvroSchemas {
   }
 
   private static StructType fields(Schema schema) {
+    AvroBounds.check(schema);
     DataType type = new AvroSchemas().type(schema);
     if (!(type instanceof StructType)) throw new IllegalArgumentException("it is no record");
-    mustEnd(withoutNull(schema), new HashSet<>());
     return (StructType) type;
-  }
-
-  /** A record always contains its fields: in itself it would have no end. Through a union, an array or a map it may end. */
-  private static void mustEnd(Schema schema, Set<String> open) {
-    if (schema.getType() != Schema.Type.RECORD) return;
-    if (!open.add(schema.getFullName())) {
-      throw new IllegalArgumentException("the record " + schema.getFullName() + " always contains itself");
-    }
-    for (Schema.Field field : schema.getFields()) mustEnd(field.schema(), open);
-    open.remove(schema.getFullName());
   }
 
   /**

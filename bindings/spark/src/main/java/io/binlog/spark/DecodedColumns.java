@@ -21,6 +21,8 @@ final class DecodedColumns {
 
   /** {@code wanted} are some of the columns of the decoding. */
   DecodedColumns(LogRead read, StructType wanted, BinlogReader reader) {
+    // They grow when there are more.
+    int rows = Math.min(4096, TableColumns.rowsOf(wanted));
     this.read = read;
     StructType inner = read.decoding.isSingle() ? (StructType) wanted.apply(0).dataType() : wanted;
     decoder = read.decoding.decoder(inner, reader);
@@ -28,7 +30,7 @@ final class DecodedColumns {
     writers = new ColumnWriter[wanted.size()];
     for (int i = 0; i < writers.length; i++) {
       StructField field = wanted.apply(i);
-      writers[i] = new ColumnWriter(new OnHeapColumnVector(4096, field.dataType()), field.dataType());
+      writers[i] = new ColumnWriter(new OnHeapColumnVector(rows, field.dataType()), field.dataType());
     }
   }
 

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonStreamContext;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.IOException;
@@ -27,10 +28,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Payloads that are objects in JSON. Properties that are no wanted column are passed over, at any depth. */
 final class JsonDecoder implements PayloadDecoder {
-  /** Without a bound for texts, which is only looked at where a query wants them. */
+  /** Without bounds for texts and names, of which the one for texts is only looked at where a query wants them. */
   private static final JsonFactory FACTORY =
       JsonFactory.builder()
-          .streamReadConstraints(StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).build())
+          .streamReadConstraints(
+              StreamReadConstraints.builder().maxStringLength(Integer.MAX_VALUE).maxNameLength(Integer.MAX_VALUE).build())
           .build();
 
   private final Properties columns;
@@ -41,11 +43,12 @@ final class JsonDecoder implements PayloadDecoder {
 
   @Override
   public void decode(long type, byte[] payload, int length, Object[] into, Misfits misfits) throws Malformed {
-    // The parser would take it for UTF-16 or UTF-32.
-    if (length > 1 && (payload[0] == 0 || payload[1] == 0 || (payload[0] & 0xFF) >= 0xFE)) throw new Malformed("it is not UTF-8");
+    // The parser would take it for UTF-16 or UTF-32, and looks at texts where a query wants them alone.
+    boolean isWide = length > 1 && (payload[0] == 0 || payload[1] == 0);
+    if (isWide || !Texts.isUtf8(payload, length)) throw new Malformed("it is not UTF-8");
     try (JsonParser parser = FACTORY.createParser(payload, 0, length)) {
       if (parser.nextToken() != JsonToken.START_OBJECT) throw new Malformed("it is no object in JSON");
-      columns.read(parser, into, misfits);
+      columns.readAll(parser, into, misfits);
       if (parser.nextToken() != null) throw new Malformed("something follows the object");
     } catch (IOException e) {
       boolean isJson = e instanceof JsonProcessingException;
@@ -62,6 +65,7 @@ final class JsonDecoder implements PayloadDecoder {
         Properties properties = new Properties((StructType) type);
         return (parser, token, misfits) -> {
           if (token != JsonToken.START_OBJECT) return misfit(parser, type, misfits);
+          misfits.take(properties.values.length);
           Object[] values = new Object[properties.values.length];
           properties.read(parser, values, misfits);
           return values;
@@ -78,9 +82,9 @@ final class JsonDecoder implements PayloadDecoder {
             token == JsonToken.START_OBJECT ? map(parser, value, misfits) : misfit(parser, type, misfits);
       }
       return (parser, token, misfits) -> {
-        if (type instanceof StringType) return text(parser, token);
+        if (type instanceof StringType) return text(parser, token, misfits);
         if (type instanceof LongType && token.isNumeric()) return integer(parser, token, misfits);
-        if (token.isNumeric() && type instanceof DoubleType) return parser.getDoubleValue();
+        if (token.isNumeric() && type instanceof DoubleType) return number(parser);
         if (token.isBoolean() && type instanceof BooleanType) return parser.getBooleanValue();
         return misfit(parser, type, misfits);
       };
@@ -100,6 +104,26 @@ final class JsonDecoder implements PayloadDecoder {
       }
     }
 
+    /** Each is a column: one that is too large is null by itself. */
+    void readAll(JsonParser parser, Object[] into, Misfits misfits) throws IOException {
+      JsonStreamContext here = parser.getParsingContext();
+      while (parser.nextToken() == JsonToken.FIELD_NAME) {
+        Integer place = places.get(parser.currentName());
+        JsonToken token = parser.nextToken();
+        if (place == null) {
+          parser.skipChildren();
+          continue;
+        }
+        misfits.beginColumn();
+        try {
+          into[place] = token == JsonToken.VALUE_NULL ? null : values[place].read(parser, token, misfits);
+        } catch (Misfits.TooMany e) {
+          into[place] = misfits.note(e.getMessage());
+          while (parser.getParsingContext() != here) parser.nextToken();
+        }
+      }
+    }
+
     void read(JsonParser parser, Object[] into, Misfits misfits) throws IOException {
       while (parser.nextToken() == JsonToken.FIELD_NAME) {
         Integer place = places.get(parser.currentName());
@@ -113,6 +137,7 @@ final class JsonDecoder implements PayloadDecoder {
   private static List<Object> array(JsonParser parser, Value element, Misfits misfits) throws IOException {
     List<Object> values = new ArrayList<>();
     for (JsonToken token = parser.nextToken(); token != JsonToken.END_ARRAY; token = parser.nextToken()) {
+      misfits.take(1);
       values.add(token == JsonToken.VALUE_NULL ? null : element.read(parser, token, misfits));
     }
     return values;
@@ -123,13 +148,19 @@ final class JsonDecoder implements PayloadDecoder {
     while (parser.nextToken() == JsonToken.FIELD_NAME) {
       String key = parser.currentName();
       JsonToken token = parser.nextToken();
+      misfits.take(1);
       values.put(key, token == JsonToken.VALUE_NULL ? null : value.read(parser, token, misfits));
     }
     return values;
   }
 
   /** A text is itself; anything else is its JSON, with numbers as they are written. */
-  private static String text(JsonParser parser, JsonToken token) throws IOException {
+  private static @Nullable Object text(JsonParser parser, JsonToken token, Misfits misfits) throws IOException {
+    String text = asText(parser, token);
+    return Texts.hasHalfOfAPair(text) ? misfits.note("a text has half of a surrogate pair") : text;
+  }
+
+  private static String asText(JsonParser parser, JsonToken token) throws IOException {
     if (token.isScalarValue()) return parser.getText();
     StringWriter text = new StringWriter();
     try (JsonGenerator to = FACTORY.createGenerator(text)) {
@@ -144,6 +175,12 @@ final class JsonDecoder implements PayloadDecoder {
     return text.toString();
   }
 
+  private static double number(JsonParser parser) throws IOException {
+    double number = parser.getDoubleValue();
+    // Of an integer the parser loses the sign of zero.
+    return number == 0 && parser.getText().startsWith("-") ? -0.0 : number;
+  }
+
   /** In JSON Schema 3.0 is an integer, too. */
   private static @Nullable Object integer(JsonParser parser, JsonToken token, Misfits misfits) throws IOException {
     if (token == JsonToken.VALUE_NUMBER_INT) {
@@ -153,13 +190,18 @@ final class JsonDecoder implements PayloadDecoder {
     BigDecimal number;
     try {
       number = new BigDecimal(parser.getText()).stripTrailingZeros();
-    } catch (NumberFormatException e) {
-      return misfit(parser, DataTypes.LongType, misfits); // its exponent is no int
+    } catch (NumberFormatException e) { // its exponent is no int
+      return isZero(parser.getText()) ? (Object) 0L : misfit(parser, DataTypes.LongType, misfits);
     }
     // With more digits it is none, and its digits need not be made.
     boolean isShort = number.scale() <= 0 && (long) number.precision() - number.scale() <= 19;
     if (!isShort || number.toBigInteger().bitLength() > 63) return misfit(parser, DataTypes.LongType, misfits);
     return number.longValueExact();
+  }
+
+  /** Whether the digits before the exponent are all 0. */
+  private static boolean isZero(String number) {
+    return number.split("[eE]")[0].chars().noneMatch(digit -> digit >= '1' && digit <= '9');
   }
 
   private static @Nullable Object misfit(JsonParser parser, DataType type, Misfits misfits) throws IOException {

@@ -3,6 +3,7 @@ package io.binlog.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.IdentityHashMap;
 import java.util.Map;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -10,12 +11,9 @@ import org.apache.spark.sql.types.StructType;
 
 /** JSON Schema as columns. What it leaves open is text: the JSON of the value. */
 final class JsonSchemas {
-  private final JsonNode root;
   private final SchemaWalk walk = new SchemaWalk();
-
-  private JsonSchemas(JsonNode root) {
-    this.root = root;
-  }
+  /** Schemas with an identifier of their own, which references within them are relative to, and a number for each. */
+  private final Map<JsonNode, Integer> bases = new IdentityHashMap<>();
 
   /**
    * The columns of an object's properties.
@@ -25,7 +23,7 @@ final class JsonSchemas {
   static StructType fields(String schema) {
     try {
       JsonNode root = new ObjectMapper().readTree(schema);
-      DataType type = new JsonSchemas(root).type(root);
+      DataType type = new JsonSchemas().type(root, root);
       if (type instanceof StructType) return (StructType) type;
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException(e.getOriginalMessage(), e);
@@ -33,13 +31,16 @@ final class JsonSchemas {
     throw new IllegalArgumentException("it is no object with properties");
   }
 
-  private DataType type(JsonNode schema) {
-    return walk.deeper(() -> part(schema));
+  private DataType type(JsonNode schema, JsonNode around) {
+    return walk.deeper(() -> part(schema, around));
   }
 
-  private DataType part(JsonNode schema) {
+  /** {@code around} is what references are relative to, unless the schema has an identifier of its own. */
+  private DataType part(JsonNode schema, JsonNode around) {
+    String id = schema.path("$id").asText();
+    JsonNode base = id.isEmpty() || id.startsWith("#") ? around : schema;
     String reference = schema.path("$ref").asText();
-    if (reference.startsWith("#")) return referred(reference);
+    if (reference.startsWith("#")) return referred(reference, base);
     switch (name(schema)) {
       case "integer":
         return DataTypes.LongType;
@@ -48,19 +49,21 @@ final class JsonSchemas {
       case "boolean":
         return DataTypes.BooleanType;
       case "array":
-        return DataTypes.createArrayType(schema.has("items") ? type(schema.path("items")) : DataTypes.StringType);
+        boolean isOfOneType = schema.has("items") && !schema.has("prefixItems");
+        return DataTypes.createArrayType(isOfOneType ? type(schema.path("items"), base) : DataTypes.StringType);
       case "object":
-        return object(schema);
+        return object(schema, base);
       default:
         return DataTypes.StringType;
     }
   }
 
   /** A type that contains itself is text. */
-  private DataType referred(String reference) {
+  private DataType referred(String reference, JsonNode base) {
     // The name of an anchor.
     if (reference.length() > 1 && reference.charAt(1) != '/') return DataTypes.StringType;
-    return walk.within(reference, DataTypes.StringType, () -> part(root.at(reference.substring(1))));
+    int number = bases.computeIfAbsent(base, one -> bases.size());
+    return walk.within(number + reference, DataTypes.StringType, () -> part(base.at(reference.substring(1)), base));
   }
 
   /** The name of the type, without null; "" where there are several or none. */
@@ -76,15 +79,15 @@ final class JsonSchemas {
     return only.isEmpty() && schema.has("properties") ? "object" : only;
   }
 
-  private DataType object(JsonNode schema) {
+  private DataType object(JsonNode schema, JsonNode base) {
     StructType fields = new StructType();
     for (Map.Entry<String, JsonNode> property : schema.path("properties").properties()) {
       walk.column();
-      fields = fields.add(property.getKey(), type(property.getValue()), true);
+      fields = fields.add(property.getKey(), type(property.getValue(), base), true);
     }
     if (!fields.isEmpty()) return fields;
     JsonNode others = schema.path("additionalProperties");
     if (!others.isObject()) return DataTypes.StringType;
-    return DataTypes.createMapType(DataTypes.StringType, type(others), true);
+    return DataTypes.createMapType(DataTypes.StringType, type(others, base), true);
   }
 }

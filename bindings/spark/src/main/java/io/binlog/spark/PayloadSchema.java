@@ -41,6 +41,8 @@ record PayloadSchema(String encoding, String message, byte[] schema) implements 
         default:
           return ProtobufSchemas.fields(this);
       }
+    } catch (StackOverflowError e) {
+      throw new IllegalArgumentException("is no " + encoding + " that gives columns: it has too many levels", e);
     } catch (RuntimeException e) {
       throw new IllegalArgumentException("is no " + encoding + " that gives columns: " + e.getMessage(), e);
     }

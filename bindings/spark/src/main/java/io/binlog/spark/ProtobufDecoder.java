@@ -47,8 +47,8 @@ final class ProtobufDecoder implements PayloadDecoder {
   public void decode(long type, byte[] payload, int length, Object[] into, Misfits misfits) throws Malformed {
     all.get(type); // of another encoding, anything may look like a message
     try {
-      columns.read(DynamicMessage.parseFrom(message, CodedInputStream.newInstance(payload, 0, length)), into, misfits);
-    } catch (IOException | RuntimeException e) {
+      columns.readAll(DynamicMessage.parseFrom(message, CodedInputStream.newInstance(payload, 0, length)), into, misfits);
+    } catch (IOException | RuntimeException | StackOverflowError e) {
       throw new Malformed(e.getMessage() == null ? e.toString() : e.getMessage());
     }
   }
@@ -67,18 +67,29 @@ final class ProtobufDecoder implements PayloadDecoder {
       }
     }
 
-    /** A field that can be missing is null where it is; another one, as in proto3, has its default then. */
-    void read(Message message, Object[] into, Misfits misfits) {
+    /** Each is a column: one that is too large is null by itself. */
+    void readAll(Message message, Object[] into, Misfits misfits) {
       for (int i = 0; i < fields.length; i++) {
-        boolean isMissing = fields[i].hasPresence() && !message.hasField(fields[i]);
-        into[i] = isMissing ? null : values[i].of(message.getField(fields[i]), misfits);
+        misfits.beginColumn();
+        try {
+          into[i] = read(message, i, misfits);
+        } catch (Misfits.TooMany e) {
+          into[i] = misfits.note(e.getMessage());
+        }
       }
+    }
+
+    /** A field that can be missing is null where it is; another one, as in proto3, has its default then. */
+    private @Nullable Object read(Message message, int i, Misfits misfits) {
+      boolean isMissing = fields[i].hasPresence() && !message.hasField(fields[i]);
+      return isMissing ? null : values[i].of(message.getField(fields[i]), misfits);
     }
 
     @Override
     public Object of(Object message, Misfits misfits) {
+      misfits.take(fields.length);
       Object[] into = new Object[fields.length];
-      read((Message) message, into, misfits);
+      for (int i = 0; i < fields.length; i++) into[i] = read((Message) message, i, misfits);
       return into;
     }
   }
@@ -88,11 +99,15 @@ final class ProtobufDecoder implements PayloadDecoder {
       List<FieldDescriptor> pair = field.getMessageType().getFields();
       Value key = single(pair.get(0), ((MapType) type).keyType());
       Value one = single(pair.get(1), ((MapType) type).valueType());
-      return (pairs, misfits) -> map((List<?>) pairs, pair, key, one, misfits);
+      return (pairs, misfits) -> {
+        misfits.take(((List<?>) pairs).size());
+        return map((List<?>) pairs, pair, key, one, misfits);
+      };
     }
     if (!field.isRepeated()) return single(field, type);
     Value element = single(field, ((ArrayType) type).elementType());
     return (list, misfits) -> {
+      misfits.take(((List<?>) list).size());
       List<Object> values = new ArrayList<>(((List<?>) list).size());
       for (Object one : (List<?>) list) values.add(element.of(one, misfits));
       return values;

@@ -113,6 +113,9 @@ final class ProtobufSchemas {
   private DataType type(FieldDescriptor field) {
     if (field.isMapField()) {
       List<FieldDescriptor> pair = field.getMessageType().getFields();
+      if (pair.size() != 2 || pair.stream().anyMatch(FieldDescriptor::isRepeated)) {
+        throw new IllegalArgumentException("the map " + field.getName() + " does not consist of keys and values");
+      }
       return DataTypes.createMapType(single(pair.get(0)), single(pair.get(1)), true);
     }
     return field.isRepeated() ? DataTypes.createArrayType(single(field)) : single(field);

@@ -21,6 +21,8 @@ final class SchemaWalk {
   /** The type of what has a name, or {@code otherwise} where it is within itself. */
   DataType within(String name, DataType otherwise, Supplier<DataType> type) {
     if (!open.add(name)) return otherwise;
+    // Names that stand for nothing but other names.
+    if (open.size() > 2 * MOST_LEVELS) throw tooDeep();
     DataType found = type.get();
     open.remove(name);
     return found;
@@ -28,11 +30,15 @@ final class SchemaWalk {
 
   /** The type of a part. */
   DataType deeper(Supplier<DataType> type) {
-    if (level == MOST_LEVELS) throw new IllegalArgumentException("it has more than " + MOST_LEVELS + " levels");
+    if (level == MOST_LEVELS) throw tooDeep();
     level++;
     DataType found = type.get();
     level--;
     return found;
+  }
+
+  private static IllegalArgumentException tooDeep() {
+    return new IllegalArgumentException("it has more than " + MOST_LEVELS + " levels");
   }
 
   /** Counts a column, or a field of one. */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.math.BigDecimal;
@@ -197,5 +198,151 @@ class DecoderTest {
     assertEquals(new BigDecimal("1.00"), ((org.apache.spark.sql.types.Decimal) avro(field(String.format(decimal, 4, 2)), 2, 100)[0]).toJavaBigDecimal());
     assertThrows(PayloadDecoder.Malformed.class, () -> avro(field(String.format(decimal, 4, 2)), field(String.format(decimal, 4, 3)), 2, 100));
     assertThrows(PayloadDecoder.Malformed.class, () -> avro(field(String.format(decimal, 2, 0)), 2, 100));
+  }
+
+  private static String record(String name, String... fields) {
+    StringBuilder text = new StringBuilder("{\"type\":\"record\",\"name\":\"" + name + "\",\"fields\":[");
+    for (int i = 0; i < fields.length; i += 2) {
+      text.append(i == 0 ? "" : ",").append("{\"name\":\"" + fields[i] + "\",\"type\":" + fields[i + 1] + "}");
+    }
+    return text.append("]}").toString();
+  }
+
+  @Test
+  void schemas_of_avro_that_its_library_would_not_come_to_the_end_of_are_refused() throws Exception {
+    String itself = record("A", "b", "\"A\"");
+    for (String part : List.of("[\"null\"," + itself + "]", "{\"type\":\"array\",\"items\":" + itself + "}", "{\"type\":\"map\",\"values\":" + itself + "}",
+        "[\"null\"," + record("B", "x", "[\"null\",\"B\"]", "c", record("C", "d", "{\"type\":\"array\",\"items\":\"C\"}", "e", record("D", "f", "\"C\"")))
+            + "]")) {
+      String schema = record("R", "z", "\"int\"", "a", part);
+      String why = assertThrows(IllegalArgumentException.class, () -> new PayloadSchema("avro", "", schema.getBytes()).fields(), part).getMessage();
+      assertTrue(why.contains("always contains itself"), why);
+      // Of an older schema, the payloads.
+      assertThrows(PayloadDecoder.Malformed.class, () -> avro(schema, record("R", "z", "\"int\""), 14, 0), part);
+    }
+    // A cycle that is met through a union first.
+    String cycle = record("R", "n", record("N", "u", "[\"null\"," + record("M", "n", "\"N\"") + "]", "p", record("P", "m", "\"M\"")));
+    assertThrows(IllegalArgumentException.class, () -> new PayloadSchema("avro", "", cycle.getBytes()).fields());
+    for (int levels : List.of(95, 105, 5000)) {
+      StringBuilder chain = new StringBuilder("[\"null\"," + record("D0", "x", "\"int\""));
+      for (int i = 1; i < levels; i++) chain.append("," + record("D" + i, "x", "\"D" + (i - 1) + "\""));
+      String schema = record("R", "z", "\"int\"", "u", chain + "]");
+      if (levels < 100) assertEquals(7, avro(schema, 14, 0)[0]);
+      else assertThrows(IllegalArgumentException.class, () -> new PayloadSchema("avro", "", schema.getBytes()).fields());
+    }
+    String endless = record("L", "v", "\"int\"", "next", "[\"null\",\"L\"]");
+    assertEquals("[1, {\"v\": 2, \"next\": null}]", Arrays.toString(avro(endless, 2, 2, 4, 0)));
+  }
+
+  @Test
+  void avro_of_another_unit_is_refused_under_any_name_and_in_any_union() throws Exception {
+    String millis = "{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}";
+    String micros = "{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}";
+    String timeMillis = "{\"type\":\"int\",\"logicalType\":\"time-millis\"}";
+    String timeMicros = "{\"type\":\"long\",\"logicalType\":\"time-micros\"}";
+    String date = "{\"type\":\"int\",\"logicalType\":\"date\"}";
+    String three = "[\"null\",\"string\",";
+    for (List<String> one : List.of(List.of(three + millis + "]", three + micros + "]"), List.of("[\"string\"," + millis + "]", "[\"null\"," + micros + "]"),
+        List.of(timeMillis, timeMicros), List.of(date, millis), List.of(timeMillis, millis), List.of(millis, "[\"string\"," + micros + "]"),
+        List.of(three + record("X", "t", millis) + "]", three + record("X", "t", micros) + "]"))) {
+      int[] payload = one.get(0).startsWith("[") ? new int[] {one.get(0).startsWith("[\"string") ? 2 : 4, 184, 23} : new int[] {184, 23};
+      var e = assertThrows(PayloadDecoder.Malformed.class, () -> avro(record("R", "a", one.get(0)), record("R", "a", one.get(1)), payload), one.toString());
+      assertTrue(e.getMessage().contains("where the newest has another"), e.getMessage());
+    }
+    String renamed = "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"b\",\"aliases\":[\"a\"],\"type\":";
+    assertThrows(PayloadDecoder.Malformed.class, () -> avro(record("R", "a", millis), renamed + micros + "}]}", 184, 23));
+    assertEquals(1_500_000L, avro(record("R", "a", millis), renamed + millis + "}]}", 184, 23)[0]);
+    assertEquals("1500", avro(record("R", "a", "\"long\""), record("R", "a", "[\"null\",\"string\",\"long\"]"), 184, 23)[0]);
+    assertEquals(1_500_000L, avro(record("R", "a", "[\"null\",\"string\"," + millis + "]"), record("R", "a", millis), 4, 184, 23)[0]);
+  }
+
+  @Test
+  void text_of_avro_that_is_no_utf8_is_null_by_itself_and_keys_do_not_become_one() throws Exception {
+    String schema = record("R", "i", "\"int\"", "s", "\"string\"", "u", "[\"int\",\"string\"," + record("X", "s", "\"string\"") + "]");
+    PayloadSchema it = new PayloadSchema("avro", "", schema.getBytes());
+    Object[] values = new Object[3];
+    Misfits misfits = new Misfits();
+    PayloadDecoder decoder = it.decoder(it.fields(), new TypeSchemas(Map.of(1L, it), Map::of));
+    byte[] payload = {2, 4, (byte) 0xED, (byte) 0xA0, 4, 2, (byte) 0xFF};
+    decoder.decode(1, payload, payload.length, values, misfits);
+    assertEquals("[1, null, null]", Arrays.toString(values));
+    assertEquals("a text is not UTF-8", misfits.first());
+    String map = record("R", "m", "{\"type\":\"map\",\"values\":\"int\"}");
+    assertThrows(PayloadDecoder.Malformed.class, () -> avro(map, 4, 2, 0xFF, 2, 2, 0xFE, 4, 0));
+    assertEquals("[{a=1}]", Arrays.toString(avro(map, 2, 2, 'a', 2, 0)));
+    assertThrows(PayloadDecoder.Malformed.class, () -> avro(record("R", "s", "\"bytes\""), record("R", "s", "\"string\""), 2, 0xFF));
+  }
+
+  private static final String TEXT_AND_NUMBER = "{\"properties\": {\"i\": {\"type\": \"integer\"}, \"s\": {\"type\": \"string\"}, \"d\": {\"type\": \"number\"}}}";
+
+  private static Object[] json(String schema, String wanted, byte[] payload) throws PayloadDecoder.Malformed {
+    StructType fields = JsonSchemas.fields(schema);
+    if (!wanted.isEmpty()) fields = new StructType().add(fields.apply(wanted));
+    Object[] values = new Object[fields.size()];
+    new JsonDecoder(fields).decode(0, payload, payload.length, values, new Misfits());
+    return values;
+  }
+
+  @Test
+  void json_that_is_no_utf8_is_malformed_whatever_is_wanted() throws Exception {
+    for (String wrong : List.of("\u00ed\u00a0\u0080", "\u00c0\u0080", "\u00c1\u00bf", "\u00e0\u0080\u0080", "\u00f4\u0090\u0080\u0080",
+        "\u00f5\u0080\u0080\u0080", "\u00ff", "\u0080")) {
+      for (String name : List.of("s", "unknown")) {
+        byte[] payload = ("{\"" + name + "\": \"" + wrong + "\", \"i\": 1}").getBytes(StandardCharsets.ISO_8859_1);
+        for (String wanted : List.of("i", "s", "")) {
+          assertThrows(PayloadDecoder.Malformed.class, () -> json(TEXT_AND_NUMBER, wanted, payload), wrong + wanted);
+        }
+      }
+    }
+    byte[] right = "{\"s\": \"\u00e4\u20ac\ud83d\ude00\", \"i\": 1}".getBytes(StandardCharsets.UTF_8);
+    assertEquals("[1, \u00e4\u20ac\ud83d\ude00, null]", Arrays.toString(json(TEXT_AND_NUMBER, "", right)));
+  }
+
+  @Test
+  void halves_of_pairs_signs_of_zero_and_long_names() throws Exception {
+    byte[] half = "{\"i\": 1, \"s\": \"\\ud800\", \"d\": -0}".getBytes();
+    assertEquals("[1, null, -0.0]", Arrays.toString(json(TEXT_AND_NUMBER, "", half)));
+    assertNull(json(TEXT_AND_NUMBER, "s", "{\"s\": [\"\\udc00x\"]}".getBytes())[0]);
+    assertEquals("\ud83d\ude00", json(TEXT_AND_NUMBER, "s", "{\"s\": \"\\ud83d\\ude00\"}".getBytes())[0]);
+    String name = "a".repeat(60_000);
+    assertEquals(1L, json(TEXT_AND_NUMBER, "i", ("{\"" + name + "\": 1, \"i\": 1}").getBytes())[0]);
+    for (String zero : List.of("0e9999999999", "0.0e-999999999999", "-0.000E99999999999")) {
+      assertEquals(0L, json(TEXT_AND_NUMBER, "i", ("{\"i\": " + zero + "}").getBytes())[0], zero);
+    }
+  }
+
+  @Test
+  void references_are_to_the_schema_that_has_an_identifier_and_items_may_differ() throws Exception {
+    assertEquals("c BOOLEAN,d BIGINT", JsonSchemas.fields("{\"$id\": \"r.json\", \"properties\": {\"c\": {\"$id\": \"c.json\", \"$ref\": \"#/$defs/Z\", "
+        + "\"$defs\": {\"Z\": {\"type\": \"boolean\"}}}, \"d\": {\"$ref\": \"#/$defs/Z\"}}, \"$defs\": {\"Z\": {\"type\": \"integer\"}}}").toDDL());
+    assertEquals("a ARRAY<STRING>", JsonSchemas.fields(
+        "{\"properties\": {\"a\": {\"type\": \"array\", \"prefixItems\": [{\"type\": \"string\"}], \"items\": {\"type\": \"integer\"}}}}").toDDL());
+    for (int hops : List.of(100, 2000)) {
+      StringBuilder defs = new StringBuilder();
+      for (int i = 0; i < hops; i++) defs.append("\"d" + i + "\": {\"$ref\": \"#/$defs/d" + (i + 1) + "\"}, ");
+      String schema = "{\"properties\": {\"a\": {\"$ref\": \"#/$defs/d0\"}}, \"$defs\": {" + defs + "\"d" + hops + "\": {\"type\": \"integer\"}}}";
+      if (hops == 100) assertEquals("a BIGINT", JsonSchemas.fields(schema).toDDL());
+      else assertThrows(IllegalArgumentException.class, () -> JsonSchemas.fields(schema));
+    }
+  }
+
+  @Test
+  void a_column_of_too_many_values_is_null_by_itself() throws Exception {
+    StringBuilder wide = new StringBuilder();
+    for (int i = 0; i < 9000; i++) wide.append(i == 0 ? "" : ",").append("\"c" + i + "\": {\"type\": \"integer\"}");
+    String schema = "{\"properties\": {\"a\": {\"type\": \"array\", \"items\": {\"properties\": {" + wide + "}}}, \"i\": {\"type\": \"integer\"}}}";
+    String items = "{},".repeat(9_999) + "{}";
+    assertEquals("[null, 7]", Arrays.toString(json(schema, "", ("{\"a\": [" + items + "], \"i\": 7}").getBytes())));
+    assertEquals("[null, 7]", Arrays.toString(json(schema, "", ("{\"i\": 7, \"a\": [[1], " + items + "]}").getBytes())));
+    assertEquals(100, ((List<?>) json(schema, "a", ("{\"a\": [" + "{},".repeat(99) + "{}]}").getBytes())[0]).size());
+  }
+
+  @Test
+  void a_batch_has_fewer_rows_the_more_columns_are_decoded() {
+    StructType wide = new StructType();
+    for (int i = 0; i < 1500; i++) wide = wide.add("c" + i, "bigint");
+    assertEquals(1333, TableColumns.rowsOf(wide));
+    assertEquals(65_536, TableColumns.rowsOf(new StructType().add("a", "bigint").add("s", wide.apply("c1").dataType())));
+    assertEquals(1333, TableColumns.rowsOf(new StructType().add("s", wide)));
   }
 }
