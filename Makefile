@@ -10,6 +10,11 @@ export CARGO_TERM_COLOR ?= auto
 # profiles. Not in target: the library that each of them builds would take the place of the one that is tested.
 BESIDE := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target/beside}"
 
+# The profile of the Python package and of the benchmark: without the optimisations, of which their tests see nothing, both are built in
+# a third of the time. By themselves, and in make soak, they are built as they are used.
+BESIDE_PROFILE := $(if $(TOGETHER),demo,release)
+export BINLOG_PYTHON_PROFILE ?= $(BESIDE_PROFILE)
+
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
 
@@ -157,7 +162,7 @@ fuzz-replay: ## Every file of the fuzz corpus once more, with little memory; nee
 	cd fuzz && $(BESIDE) $(CARGO) build --locked --no-default-features --bin replay
 	ulimit -v 262144 && timeout 120 "$${CARGO_TARGET_DIR:-target/beside}/debug/replay"
 
-# A sixteenth, another one with each commit, and all of them in make soak.
+# One of 32 parts, another one with each commit, and all of them in make soak.
 defects: ## Break the library on purpose, one defect after the other, and see that a test notices each.
 	python3 tests/defects/run.py --share
 
@@ -200,6 +205,7 @@ soak: build archive-tools soak-filesystems soak-fuzz soak-sanitized soak-cargo-c
 	tests/verdicts/run.py --all
 	tests/stranger/run.sh --seconds 1200 --seed $$RANDOM
 	python3 tests/defects/run.py
+	bindings/python/test.sh
 	bindings/spark/soak.sh
 
 # BINLOG_FILESYSTEM_SECONDS says for how long.
@@ -228,8 +234,8 @@ bench: build archive-tools ## Measure against raw system calls and peers (half a
 
 bench-quick: build ## A few seconds of the benchmark, to see that it works.
 	bench/languages/peers.sh
-	cd bench && $(BESIDE) $(CARGO) test --release --locked --quiet
-	cd bench && $(BESIDE) $(CARGO) run --release --locked --quiet -- --quick > /dev/null
+	cd bench && $(BESIDE) $(CARGO) test --profile $(BESIDE_PROFILE) --locked --quiet
+	cd bench && $(BESIDE) $(CARGO) run --profile $(BESIDE_PROFILE) --locked --quiet -- --quick > /dev/null
 	tests/engines/run.sh --python bench/tables.py --quick > /dev/null
 
 header: ## Write include/binlog.h anew from src/ffi.

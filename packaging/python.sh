@@ -7,6 +7,8 @@
 #                               later, and on this processor for each free-threaded Python on the PATH; and the sdist,
 #                               from which one more is built
 #
+#   BINLOG_PYTHON_PROFILE  how Rust builds it: release (the default), or another profile of bindings/python/Cargo.toml
+#
 # Needs python3 with venv, and Rust. What builds wheels (bindings/python/requirements-build.txt) is installed into
 # target/tools/python-build.
 set -euo pipefail
@@ -28,7 +30,7 @@ fi
 PATH=$tools/bin:$PATH
 wheels=$package/target/wheels
 
-build() { maturin build --quiet --release --locked --manifest-path "$package/Cargo.toml" --out "$wheels" "$@"; }
+build() { maturin build --quiet --profile "${BINLOG_PYTHON_PROFILE:-release}" --locked --manifest-path "$package/Cargo.toml" --out "$wheels" "$@"; }
 # It has no stable ABI yet: one wheel for each of its versions.
 free_threaded() {
   local python

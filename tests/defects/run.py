@@ -2,7 +2,7 @@
 """Breaks the library on purpose, one defect after the other, in a copy of the tree, and sees that a test notices each.
 
     tests/defects/run.py            all of them
-    tests/defects/run.py --share    a sixteenth of them, by the commit: the next commits try the others
+    tests/defects/run.py --share    one of 32 parts, by the commit: the next commits try the others
     tests/defects/run.py WORD...    those whose title has one of the words
 
 rooms/ROOM.py lists the defects of a room of the code. A defect that no test notices, or one that does not compile, is a failure.
@@ -33,13 +33,15 @@ def collect():
 
 
 DEFECTS = collect()
+# As many commits try each of them once.
+PARTS = 32
 
 
 def main(words):
     copy_tree()
     if words == ["--share"]:
         commits = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, check=True, capture_output=True)
-        chosen = DEFECTS[int(commits.stdout) % 16 :: 16]
+        chosen = DEFECTS[int(commits.stdout) % PARTS :: PARTS]
     else:
         chosen = [d for d in DEFECTS if not words or any(word in d["title"] for word in words)]
     if not chosen:
