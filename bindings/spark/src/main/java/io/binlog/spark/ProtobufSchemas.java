@@ -23,6 +23,8 @@ import org.apache.spark.sql.types.StructType;
  * a type that contains all of them; messages that JSON has a form for are that text.
  */
 final class ProtobufSchemas {
+  /** The time that the library takes grows with the square of their number. */
+  private static final int MOST_FILES = 5_000;
   private static final DataType UNSIGNED_LONG = DataTypes.createDecimalType(20, 0);
 
   private final SchemaWalk walk = new SchemaWalk();
@@ -72,6 +74,7 @@ final class ProtobufSchemas {
 
   /** The files of the set, whatever their order: each is made of those that it imports. */
   private static Iterable<FileDescriptor> files(FileDescriptorSet set) throws DescriptorValidationException {
+    if (set.getFileCount() > MOST_FILES) throw new IllegalArgumentException("it has more than " + MOST_FILES + " files");
     Map<String, FileDescriptor> made = new HashMap<>();
     List<FileDescriptorProto> waiting = set.getFileList();
     while (!waiting.isEmpty()) {

@@ -338,6 +338,41 @@ class DecoderTest {
   }
 
   @Test
+  void files_of_protocol_buffers_are_in_any_order_and_not_too_many() {
+    for (int count : List.of(1000, 5001)) {
+      var set = com.google.protobuf.DescriptorProtos.FileDescriptorSet.newBuilder();
+      for (int i = 0; i < count; i++) {
+        var file = set.addFileBuilder().setName("f" + i);
+        if (i + 1 < count) file.addDependency("f" + (i + 1));
+        else file.addMessageTypeBuilder().setName("M").addFieldBuilder().setName("a").setNumber(1)
+            .setType(com.google.protobuf.DescriptorProtos.FieldDescriptorProto.Type.TYPE_BOOL);
+      }
+      PayloadSchema schema = new PayloadSchema("protobuf", "M", set.build().toByteArray());
+      if (count == 1000) assertEquals("a BOOLEAN", schema.fields().toDDL());
+      else assertThrows(IllegalArgumentException.class, schema::fields);
+    }
+  }
+
+  @Test
+  void maps_of_protocol_buffers_have_keys_and_values() {
+    var set = com.google.protobuf.DescriptorProtos.FileDescriptorSet.newBuilder();
+    var message = set.addFileBuilder().setName("f").addMessageTypeBuilder().setName("M");
+    var entry = message.addNestedTypeBuilder().setName("PEntry");
+    entry.getOptionsBuilder().setMapEntry(true);
+    for (int i = 1; i <= 2; i++) {
+      entry.addFieldBuilder().setName(i == 1 ? "key" : "value").setNumber(i)
+          .setType(com.google.protobuf.DescriptorProtos.FieldDescriptorProto.Type.TYPE_INT64)
+          .setLabel(com.google.protobuf.DescriptorProtos.FieldDescriptorProto.Label.LABEL_REPEATED);
+    }
+    message.addFieldBuilder().setName("p").setNumber(1).setTypeName(".M.PEntry")
+        .setType(com.google.protobuf.DescriptorProtos.FieldDescriptorProto.Type.TYPE_MESSAGE)
+        .setLabel(com.google.protobuf.DescriptorProtos.FieldDescriptorProto.Label.LABEL_REPEATED);
+    PayloadSchema schema = new PayloadSchema("protobuf", "M", set.build().toByteArray());
+    String why = assertThrows(IllegalArgumentException.class, schema::fields).getMessage();
+    assertTrue(why.contains("does not consist of keys and values"), why);
+  }
+
+  @Test
   void a_batch_has_fewer_rows_the_more_columns_are_decoded() {
     StructType wide = new StructType();
     for (int i = 0; i < 1500; i++) wide = wide.add("c" + i, "bigint");
