@@ -1,7 +1,7 @@
 //! What a plan has to know of each segment of a log: which ids it holds, which of its blocks may hold something that a
 //! filter wants, and whether the next segment follows it without anything to report in between.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -204,14 +204,20 @@ struct Looked {
 
 impl Looked {
     /// Bytes at the end of the last segment that are neither blocks nor space are in what is planned, whatever the
-    /// filter, and so are the ids of the block that is cut off there: readers report them.
-    fn with_unclean_end(&mut self, segment: &Segment, map: &Map) -> Result<()> {
+    /// filter, and so are the ids of the block that is cut off there: readers report them, and salvage shows those of its
+    /// records that are whole, within these ids.
+    fn with_unclean_end(&mut self, segment: &Segment, map: &Map, saved: Option<RangeInclusive<u64>>) -> Result<()> {
         let Some((stopped, _)) = map.stopped else { return Ok(()) };
         if stopped >= end_before_space(segment)? {
             return Ok(());
         }
         if let Some(cut_off) = block_at(segment, stopped)? {
             self.next_id = self.next_id.max(cut_off.next_id());
+            if let Some(ids) = saved {
+                let first_id = cut_off.first_id.max(*ids.start());
+                let records = cut_off.next_id().min(ids.end().saturating_add(1)).saturating_sub(first_id);
+                self.chunks.push(Chunk { first_id, records, bytes: cut_off.block_len(), times: (i64::MIN, i64::MAX) });
+            }
         }
         if self.chunks.is_empty() {
             self.chunks.push(Chunk::of_nothing(self.next_id));
@@ -473,7 +479,9 @@ impl Looking<'_> {
                 let next_id = map.parts.last().map_or(segment.header.first_id, |part| part.next_id);
                 let mut looked = Looked { next_id, end, is_whole, chunks };
                 if is_last && !segment.is_live() {
-                    looked.with_unclean_end(segment, &map)?;
+                    let ids = self.selection.first_id()..=self.selection.last_id();
+                    let saves = self.reader.options.mode == ReaderMode::Salvage;
+                    looked.with_unclean_end(segment, &map, saves.then_some(ids))?;
                 }
                 Ok(looked)
             }

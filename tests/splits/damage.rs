@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use binlog::io::{write_full, Access, Directory, MemoryDirectory};
 use binlog::splits::Split;
-use binlog::{Codec, Filter, Kind, Loss, LossKind, Reader, ReaderMode, Writer};
+use binlog::{Codec, Filter, Kind, Loss, LossKind, Reader, ReaderMode, Writer, WriterOptions};
 
 use crate::common::history::*;
 use crate::common::layout::Segment;
@@ -412,6 +412,37 @@ fn a_damaged_byte_at_the_end_of_a_segment_is_an_error_of_a_split_or_costs_no_rec
             }
         }
         log.directory.set_contents(&file, bytes);
+    }
+}
+
+#[test]
+fn a_split_has_at_least_the_records_that_salvage_shows_of_a_torn_tail() {
+    let mut log = Log::new(WriterOptions { block_bytes: 256 << 10, ..small_blocks(Codec::None) });
+    for records in [10, 400] {
+        for _ in 0..records {
+            log.put_plain(1, 10, 300);
+        }
+        log.writer().flush().unwrap();
+    }
+    log.crash();
+    let file = files(&log.directory).pop().unwrap();
+    let bytes = log.directory.contents(&file).unwrap();
+    let block = Segment::parse(&bytes).blocks.into_iter().max_by_key(|block| block.payload.len()).unwrap();
+    // Its last pages were not written.
+    log.directory.set_contents(&file, bytes[..block.payload.end - 9000].to_vec());
+    for (from_id, to_id) in [(None, None), (Some(5), Some(50)), (Some(200), None)] {
+        let filter = Filter { from_id, to_id, ..Filter::default() };
+        let mut all = 0;
+        for target in [1, 1 << 26] {
+            for split in plan(&log.directory, ReaderMode::Salvage, &filter, target) {
+                let reader = open(&log.directory, &split, hearing(ReaderMode::Salvage).0).unwrap();
+                let shown = read(&reader, &filter, Way::Next).whole().len() as u64;
+                assert!(shown <= split.records, "{shown} records of {split:?}");
+                all += shown;
+            }
+        }
+        let whole = Reader::open(Arc::new(log.directory.clone()), hearing(ReaderMode::Salvage).0).unwrap();
+        assert_eq!(all, 2 * read(&whole, &filter, Way::Next).whole().len() as u64);
     }
 }
 
