@@ -13,7 +13,7 @@ BESIDE := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target/beside}"
 # The profile of the Python package and of the benchmark: without the optimisations, of which their tests see nothing, both are built in
 # a third of the time. By themselves, and in make soak, they are built as they are used.
 BESIDE_PROFILE := $(if $(TOGETHER),demo,release)
-export BINLOG_PYTHON_PROFILE ?= $(BESIDE_PROFILE)
+export BINLOG_PYTHON_PROFILE := $(BESIDE_PROFILE)
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"

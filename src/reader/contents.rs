@@ -349,6 +349,9 @@ impl ByNumber {
     }
 }
 
+/// The numbers of a type, and what there is of each.
+type Numbers = Vec<(u32, Sum)>;
+
 /// The counts so far.
 #[derive(Default)]
 struct Counting {
@@ -359,7 +362,7 @@ struct Counting {
     records_here: u64,
     /// A name is the same type in every segment, and so is a number without a name. A name may have several numbers: they
     /// are in the order in which they were met.
-    types: BTreeMap<(Option<String>, u32), Vec<(u32, Sum)>>,
+    types: BTreeMap<(Option<String>, u32), Numbers>,
 }
 
 impl Counting {

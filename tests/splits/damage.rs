@@ -451,7 +451,7 @@ fn with_a_named_hole(seed: u64) -> Log {
     let mut dice = Dice(seed);
     let mut log = Log::new(small_blocks(Codec::None));
     // With more of them, an index describes the first ones.
-    let (blocks, len) = if seed % 4 == 0 { (40, 190) } else { (2 + dice.roll(4), 60) };
+    let (blocks, len) = if seed.is_multiple_of(4) { (40, 190) } else { (2 + dice.roll(4), 60) };
     for _ in 0..blocks {
         for number in 0..20 {
             log.put_plain(number % 2 + 1, 10, len);
