@@ -5,11 +5,11 @@
 //! are walked by their headers and entries. If anything in a log is not as it should be, a cursor reads it instead, and
 //! reports what is wrong in the usual way.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::by_type::{Batch, ByNumber, ByType, Sum, NO_TIMES};
 use super::{facts, facts_by, Cursor, Reader, SegmentFacts, Tail, TailState};
 use crate::error::{Error, Kind, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
@@ -20,9 +20,9 @@ use crate::format::index::{Row, Window};
 use crate::format::Malformed;
 use crate::log::catalog::{follows, Summary};
 use crate::log::{chain_break, Slot};
-use crate::memory::{self, NoMemory};
+use crate::memory::NoMemory;
 use crate::options::{Filter, ReaderMode};
-use crate::record::{event, id_after_loss, is_event, Metadata, NamedType, Record};
+use crate::record::{event, id_after_loss, is_event, Metadata, NamedType};
 use crate::segment::{lacks_trailer, Bad, Scanner, Segment};
 
 /// What a log contains, without events.
@@ -298,60 +298,6 @@ fn wrong(reason: &'static str) -> Bad {
     Bad::Malformed(Malformed::inconsistent(reason))
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    records: u64,
-    bytes: u64,
-}
-
-impl Sum {
-    fn add(&mut self, other: Sum) {
-        self.records = self.records.saturating_add(other.records);
-        self.bytes = self.bytes.saturating_add(other.bytes);
-    }
-}
-
-/// Counts of types by number. Few types alternate in a block: most are found in the slot that their number points to.
-struct ByNumber {
-    slots: Vec<(u32, Sum)>,
-    rest: BTreeMap<u32, Sum>,
-}
-
-const SLOTS: usize = 64;
-
-impl Default for ByNumber {
-    fn default() -> Self {
-        ByNumber { slots: vec![(0, Sum::default()); SLOTS], rest: BTreeMap::new() }
-    }
-}
-
-impl ByNumber {
-    #[inline]
-    fn add(&mut self, type_id: u32, sum: Sum) {
-        let slot = &mut self.slots[(type_id.wrapping_mul(0x9E37_79B9) >> 26) as usize];
-        if slot.0 != type_id {
-            let (before, counted) = std::mem::replace(slot, (type_id, Sum::default()));
-            if counted.records > 0 {
-                self.rest.entry(before).or_default().add(counted);
-            }
-        }
-        slot.1.add(sum);
-    }
-
-    fn drain(&mut self) -> impl Iterator<Item = (u32, Sum)> {
-        for (type_id, sum) in &mut self.slots {
-            let sum = std::mem::take(sum);
-            if sum.records > 0 {
-                self.rest.entry(*type_id).or_default().add(sum);
-            }
-        }
-        std::mem::take(&mut self.rest).into_iter()
-    }
-}
-
-/// The numbers of a type, and what there is of each.
-type Numbers = Vec<(u32, Sum)>;
-
 /// The counts so far.
 #[derive(Default)]
 struct Counting {
@@ -360,9 +306,7 @@ struct Counting {
     types_here: ByNumber,
     names_here: BTreeMap<u32, String>,
     records_here: u64,
-    /// A name is the same type in every segment, and so is a number without a name. A name may have several numbers: they
-    /// are in the order in which they were met.
-    types: BTreeMap<(Option<String>, u32), Numbers>,
+    types: ByType,
 }
 
 impl Counting {
@@ -584,12 +528,7 @@ impl Counting {
     fn close_segment(&mut self, facts: SegmentFacts, closed: Option<bool>) {
         for (type_id, sum) in self.types_here.drain() {
             let name = self.names_here.get(&type_id).cloned();
-            let key = (name.clone(), if name.is_some() { 0 } else { type_id });
-            let numbers = self.types.entry(key).or_default();
-            match numbers.iter_mut().find(|(number, _)| *number == type_id) {
-                Some((_, of_number)) => of_number.add(sum),
-                None => numbers.push((type_id, sum)),
-            }
+            self.types.add(name, type_id, sum);
         }
         self.names_here.clear();
         let records = std::mem::take(&mut self.records_here);
@@ -611,60 +550,8 @@ impl Counting {
     }
 
     fn finish(self, cursor: &Cursor) -> Result<Contents, NoMemory> {
-        let (mut types, mut numbers) = (vec![], vec![]);
-        for ((name, _), sums) in self.types {
-            let mut all = Sum::default();
-            sums.iter().for_each(|&(_, sum)| all.add(sum));
-            let type_id = sums.first().map_or(0, |&(number, _)| number);
-            memory::push(&mut types, of_type(type_id, &name, all))?;
-            for (number, sum) in sums {
-                memory::push(&mut numbers, of_type(number, &name, sum))?;
-            }
-        }
-        sort(&mut types);
+        let (types, numbers) = self.types.finish()?;
         Ok(Contents { types, numbers, tail: cursor.tail(), ..self.contents })
-    }
-}
-
-fn of_type(type_id: u32, name: &Option<String>, sum: Sum) -> TypeContents {
-    TypeContents { type_id, name: name.clone(), records: sum.records, payload_bytes: sum.bytes }
-}
-
-/// The most frequent first.
-fn sort(types: &mut [TypeContents]) {
-    types.sort_unstable_by(|a, b| {
-        (Reverse(a.records), &a.name, a.type_id).cmp(&(Reverse(b.records), &b.name, b.type_id))
-    });
-}
-
-/// The smallest and the greatest of no times.
-const NO_TIMES: (i64, i64) = (i64::MAX, i64::MIN);
-
-/// Records that a cursor has shown, all from one block.
-struct Batch {
-    types: ByNumber,
-    ids: Option<(u64, u64)>,
-    times: (i64, i64),
-    sum: Sum,
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Batch { types: ByNumber::default(), ids: None, times: NO_TIMES, sum: Sum::default() }
-    }
-}
-
-impl Batch {
-    #[inline]
-    fn add(&mut self, record: &Record<'_>) {
-        if record.is_event() {
-            return;
-        }
-        let one = Sum { records: 1, bytes: u64::from(record.payload_len) };
-        self.types.add(record.type_id, one);
-        self.sum.add(one);
-        self.ids = Some((self.ids.map_or(record.id, |(first, _)| first), record.id));
-        self.times = (self.times.0.min(record.time), self.times.1.max(record.time));
     }
 }
 

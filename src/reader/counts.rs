@@ -308,6 +308,10 @@ fn indexed(snapshot: &Snapshot, at: usize, segment: &Arc<Segment>) -> Result<Opt
     let mut map = segment.indexed()?;
     let is_whole = map.trailer.is_some() && map.trailer == map.end();
     if !is_whole {
+        if segment.file.is_far() {
+            // Asking the segments after it would fetch each of them: a cursor asks them where it meets a hole.
+            return Ok(None);
+        }
         look_for_holes(snapshot, at, segment)?;
         map = segment.indexed()?;
     }

@@ -3,6 +3,7 @@
 mod backward;
 mod backward_state;
 mod block;
+mod by_type;
 mod contents;
 mod counts;
 mod cursor;

@@ -130,8 +130,8 @@ DEFECTS = [
     defect(
         "what a power cut left in a hole is counted by the index",
         "src/reader/counts.rs",
-        "    if !is_whole {\n        look_for_holes(snapshot, at, segment)?;",
-        "    if !is_whole && segment.is_rescued {\n        look_for_holes(snapshot, at, segment)?;",
+        "        look_for_holes(snapshot, at, segment)?;\n        map = segment.indexed()?;",
+        "        map = segment.indexed()?;",
         "splits::damage::a_hole_that_the_next_segment_names_is_in_no_split_and_no_count",
     ),
     defect(

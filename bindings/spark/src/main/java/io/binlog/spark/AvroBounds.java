@@ -8,8 +8,6 @@ import org.apache.avro.Schema;
 
 /** Refuses schemas that Avro's library cannot go through: it does so by recursion, and without a bound. */
 final class AvroBounds {
-  private static final int MOST_LEVELS = 100;
-
   /** The records, by name, and the deepest level at which each was found. */
   private final Map<String, Schema> records = new HashMap<>();
   private final Map<String, Integer> levels = new HashMap<>();
@@ -31,7 +29,7 @@ final class AvroBounds {
   }
 
   private void walk(Schema schema, int level) {
-    if (level > MOST_LEVELS) throw new IllegalArgumentException("it has more than " + MOST_LEVELS + " levels");
+    if (level > SchemaWalk.MOST_LEVELS) throw SchemaWalk.tooDeep();
     switch (schema.getType()) {
       case UNION:
         for (Schema one : schema.getTypes()) walk(one, level);

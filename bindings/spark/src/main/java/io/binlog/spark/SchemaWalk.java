@@ -11,7 +11,7 @@ import org.apache.spark.sql.types.DataType;
  */
 final class SchemaWalk {
   private static final int MOST_COLUMNS = 10_000;
-  private static final int MOST_LEVELS = 100;
+  static final int MOST_LEVELS = 100;
 
   /** Names of what is being walked through. */
   private final Set<String> open = new HashSet<>();
@@ -37,7 +37,7 @@ final class SchemaWalk {
     return found;
   }
 
-  private static IllegalArgumentException tooDeep() {
+  static IllegalArgumentException tooDeep() {
     return new IllegalArgumentException("it has more than " + MOST_LEVELS + " levels");
   }
 

@@ -5,7 +5,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import org.apache.spark.unsafe.types.UTF8String;
 
-/** What text is: a column has no other. */
+/** Checks that text is Unicode, as a column of text must be. */
 final class Texts {
   private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
   private static final long NOT_ASCII = 0x8080808080808080L;
