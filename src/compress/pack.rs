@@ -110,7 +110,7 @@ pub(super) fn compare(plain: &dyn File, packed: Arc<dyn File>, progress: &mut Pr
 fn reading(error: &IoError) -> Error {
     match io::is_of_system(error) {
         true => Error::io(error, "read"),
-        false => Error::corrupt(format!("the compressed file does not decompress: {error}")),
+        false => Error::corrupt(io::does_not_decompress(error)),
     }
 }
 

@@ -167,6 +167,11 @@ pub struct InflatedEnd {
     pub broken: Option<String>,
 }
 
+/// What an error says of a file that is compressed as a whole and broken.
+pub(crate) fn does_not_decompress(why: impl std::fmt::Display) -> String {
+    format!("the compressed file does not decompress: {why}")
+}
+
 /// Held while others are excluded: see [`Directory::exclude_others`].
 pub type Exclusive = Box<dyn std::any::Any + Send>;
 

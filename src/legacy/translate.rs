@@ -10,6 +10,7 @@ use super::{java, lines, python, shoebox, Form};
 use crate::format::block::{BlockHeader, BlockKind, HAS_EVENTS, HEADER};
 use crate::format::draft::BlockPlace;
 use crate::format::{checksum, entries, trailer, varint};
+use crate::io::does_not_decompress;
 use crate::memory::{self, NoMemory};
 use crate::record::{event, is_event, Hit, MetadataBuf, NamedType, EVENT_BIT, FIRST_NAMED_TYPE};
 
@@ -130,7 +131,7 @@ impl Translator {
                 }
                 Step::Need(len) => {
                     break Some(match window.broken() {
-                        Some(reason) => Verdict::Corrupt(format!("the compressed file does not decompress: {reason}")),
+                        Some(reason) => Verdict::Corrupt(does_not_decompress(reason)),
                         None => verdict_at_end(*form, bytes.len() - making.at, len, making.next.is_closed),
                     })
                 }

@@ -214,6 +214,11 @@ impl Segment {
         self.file.len().is_ok_and(|len| len == u64::MAX)
     }
 
+    /// Whether what was read of a file that is compressed as a whole ended at a place where it does not decompress.
+    pub fn is_broken_off(&self) -> bool {
+        self.file.inflated_end().is_some_and(|end| end.broken.is_some())
+    }
+
     /// Whether it ends with a trailer, whose last eight bytes are those that the segment begins with. `None` when the
     /// file is compressed as a whole.
     pub fn ends_with_trailer(&self) -> Result<Option<bool>> {
@@ -285,7 +290,7 @@ fn malformed(reason: &Malformed) -> Error {
 fn reading(error: &std::io::Error) -> Error {
     match io::is_of_system(error) || Error::within(error).is_some() {
         true => Error::io(error, "read"),
-        false => Error::corrupt(format!("the compressed file does not decompress: {error}")),
+        false => Error::corrupt(io::does_not_decompress(error)),
     }
 }
 
@@ -310,7 +315,10 @@ fn first_bytes(file: &dyn File) -> std::io::Result<Vec<u8>> {
 /// As [`read_start`], for a file that begins with these bytes.
 fn read_start_behind(file: &dyn File, mut bytes: Vec<u8>) -> Result<([u8; 8], FileHeader, u64)> {
     if bytes.is_empty() {
-        return Err(Error::corrupt("the file is empty"));
+        return Err(match file.inflated_end().and_then(|end| end.broken) {
+            Some(why) => Error::corrupt(io::does_not_decompress(why)),
+            None => Error::corrupt("the file is empty"),
+        });
     }
     let need = declaration::segment_start_len(&bytes).map_err(|e| malformed(&e))?;
     if need > bytes.len() {

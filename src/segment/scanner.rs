@@ -601,9 +601,7 @@ impl Scanner {
     /// The error for the end of the file, with so many bytes left.
     fn ended(&self, left: u64) -> Bad {
         match self.segment.file.inflated_end().and_then(|end| end.broken) {
-            Some(why) => {
-                Bad::Malformed(Malformed::Inconsistent(format!("the compressed file does not decompress: {why}")))
-            }
+            Some(why) => Bad::Malformed(Malformed::Inconsistent(io::does_not_decompress(why))),
             None => Bad::End { left },
         }
     }

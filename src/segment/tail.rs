@@ -98,7 +98,8 @@ pub(crate) fn is_space(segment: &Segment, offset: u64) -> Result<bool> {
     // A reader that follows the log judges the same end each time it looks: the next block would begin here.
     let here = (offset, segment.file.len().map_err(|e| Error::io(&e, "stat").at(&segment.path))?);
     let is_known = segment.is_known_space(here);
-    let is_space = are_zeros(segment, offset, if is_known { page } else { u64::MAX })?;
+    // Zeros before the place where a compressed file is broken may be left of records.
+    let is_space = are_zeros(segment, offset, if is_known { page } else { u64::MAX })? && !segment.is_broken_off();
     segment.note_space(is_space.then_some(here));
     Ok(is_space)
 }

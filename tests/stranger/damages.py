@@ -22,6 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import read as stranger  # noqa: E402
+from segment import zstandard  # noqa: E402
 from test_stranger import EVENTS  # noqa: E402
 
 EVENT_NUMBERS = {name: number for number, name in EVENTS.items()}
@@ -79,6 +80,19 @@ def killed(command, log, rng, sync):
     child.stdin.close()
 
 
+def compressed_whole(command, log, rng, packed, ending):
+    """All segments but the first are compressed as a whole."""
+    several(command, log, rng, longest=1000)
+    for path in sorted(log.glob("*.binlog"))[1:]:
+        pathlib.Path(str(path) + ending).write_bytes(packed(path.read_bytes()))
+        path.unlink()
+
+
+def frames(data):
+    """A frame of Zstandard for every 3,000 bytes, so that the first ones decompress when a later one is damaged."""
+    return b"".join(zstandard.ZstdCompressor().compress(data[at:at + 3000]) for at in range(0, len(data), 3000))
+
+
 def make_logs(command, root, rng):
     logs = {}
 
@@ -99,17 +113,16 @@ def make_logs(command, root, rng):
     command.must("compress", logs["compressed"])
     several(command, new("both"), rng, words=True, longest=200)
     command.must("compress", "--keep-source", logs["both"])
-    several(command, new("whole"), rng, longest=1000)
-    for path in sorted(logs["whole"].glob("*.binlog"))[1:]:
-        with open(path, "rb") as stream, gzip.open(str(path) + ".gz", "wb") as packed:
-            packed.write(stream.read())
-        path.unlink()
+    compressed_whole(command, new("whole"), rng, gzip.compress, ".gz")
     several(command, root / "to_recover", rng)
     victim = sorted((root / "to_recover").glob("*.binlog"))[0]
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
     command.run("recover", root / "to_recover", new("recovered"))
+    # Zeros in the file are zeros in the segment.
+    compressed_whole(command, new("stored"), rng, lambda data: gzip.compress(data, 0), ".gz")
+    compressed_whole(command, new("frames"), rng, frames, ".zst")
     # This reader does not read lock files: each log is judged by its segments alone.
     for log in logs.values():
         for lock in log.glob("*.lock"):
@@ -280,7 +293,7 @@ def compare(command, path, mode):
     if mode == "prefix" and their_where and my_where:
         # The place of the damage is not specified when a segment is missing, or when a file that is compressed as a
         # whole breaks off.
-        inside = their_where[1] and my_where[1] and not their_where[0].endswith(".gz")
+        inside = their_where[1] and my_where[1] and not their_where[0].endswith((".gz", ".zst"))
         if their_where[0] != my_where[0] and their_where[2] == my_where[2]:
             # Nor is it specified in which of two files of one segment a reader stops.
             inside = not ("same segment" in errors or "is passed over" in errors or any(path.glob("*.z.binlog")))

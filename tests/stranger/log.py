@@ -134,9 +134,9 @@ class Segment:
             self.state, self.reason = "newer", str(error)
         except (NotSegment, Damaged) as error:
             self.state = "none" if isinstance(error, NotSegment) else "damaged"
-            self.reason = str(error)
+            self.reason = self.broken if self.broken and not self.data else str(error)
             # Page: a log of one file is taken to be one whose name has no number.
-            if is_unborn(self.data, digits is None):
+            if not self.whole and is_unborn(self.data, digits is None):
                 self.state = "unborn"
             elif self.state == "none" and self.file.endswith(ENDINGS) and first_block(self.data):
                 self.state = "damaged"
