@@ -3,10 +3,9 @@
 
 use std::borrow::Cow;
 
-use crate::segment::EXTENSION;
+pub(crate) use crate::segment::SEQUENCE_DIGITS;
 
-/// The least number of digits in a segment's number. No run of digits before the number is as long.
-pub(crate) const SEQUENCE_DIGITS: usize = 10;
+use crate::segment::EXTENSION;
 
 /// The file of segment number `sequence`, by the template that a log has by default.
 pub(crate) fn segment(name: &str, sequence: u64) -> String {

@@ -65,7 +65,7 @@ impl Cursor {
         let durable_end = last.as_ref().map_or(0, |(_, header)| header.durable_end);
         // A writer at work may have completed a block since the last look.
         let is_there_now = live && block_at(&segment, end)?.is_some();
-        if left > 0 && !is_there_now && !is_torn(&segment, end, durable_end)? {
+        if left > 0 && !is_there_now && !is_torn(&segment, end, 0, durable_end)? {
             place.damage = Some(Error::corrupt(reason).at_offset(&segment.path, segment.reported_offset(end)));
             return Ok(());
         }

@@ -165,7 +165,7 @@ impl Cursor {
         }
         let durable_end =
             self.position.scanner.durable_end().max(if left > 0 { self.list.durable_end_by_others()? } else { 0 });
-        if left > 0 && !is_torn(&segment, offset, durable_end)? {
+        if left > 0 && !is_torn(&segment, offset, 0, durable_end)? {
             // A writer at work may have completed this block, and others after it, since it was read.
             if self.position.suspect.replace(offset) != Some(offset) {
                 return Ok(Moved::Again);

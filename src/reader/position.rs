@@ -98,6 +98,11 @@ impl Position {
         self.expected.unwrap_or(self.segment().header.first_id)
     }
 
+    /// The first id that can be lost here: the log declares those before it lost.
+    pub fn lost_from(&self) -> u64 {
+        self.next_id().max(self.acknowledged.unwrap_or(0))
+    }
+
     /// Ids must follow each other without a gap, unless the log itself declares the gap.
     pub fn out_of_order(&self, header: &BlockHeader) -> Option<Malformed> {
         let expected = self.next_id();

@@ -1,6 +1,8 @@
 //! Reports, once, findings that cost no record: ignored copies, files with a wrong name, and damaged files whose other
 //! form is read instead.
 
+use std::sync::Arc;
+
 use super::view::Shown;
 use super::Cursor;
 use crate::error::{Error, Kind, Result};
@@ -9,7 +11,7 @@ use crate::format::entries::Entries;
 use crate::log::{Remark, SlotState, Snapshot};
 use crate::options::ReaderMode;
 use crate::record::is_event;
-use crate::segment::{last_block, Bad, Scanner, Segment};
+use crate::segment::{last_whole_block, Bad, Scanner, Segment};
 
 impl Cursor {
     /// Reports the findings about the files of the current segment.
@@ -42,8 +44,10 @@ impl Cursor {
     /// Continues in another file of the current segment, when there is no block at the scanner's place. False when
     /// there is no other file, or it contains no more than was read.
     pub(super) fn takes_alternative(&mut self, bad: &Bad) -> Result<bool> {
+        // A file that was cut off where a block ends has lost the blocks behind it, or was copied before they were written.
         let is_end = matches!(bad, Bad::End { left: 0 });
-        if self.list.mode == ReaderMode::Strict || self.position.past || is_end || self.segment().is_live() {
+        let is_whole = is_end && self.position.sealed;
+        if self.list.mode == ReaderMode::Strict || self.position.past || is_whole || self.segment().is_live() {
             return Ok(false);
         }
         let Some(other) = self.list.snapshot.alternative(self.list.at).cloned() else { return Ok(false) };
@@ -57,11 +61,16 @@ impl Cursor {
                 return Ok(self.direction.is_salvage());
             }
         };
-        let Some(remark) = self.take_alternative(self.list.at, &bad.describe().1) else { return Ok(false) };
+        let reason = if is_end { "the end of the segment is missing".to_owned() } else { bad.describe().1 };
+        let Some(remark) = self.take_alternative(self.list.at, &reason) else { return Ok(false) };
         let shown = self.events_shown_before(expected)?;
         self.begin_segment(self.list.at, &segment)?;
         self.position.expected = Some(segment.header.first_id);
         self.view.selection.skip_ids_to(expected - 1);
+        if let Some(salvage) = self.direction.salvage_mut() {
+            // What the other file has lost of the records before is not lost.
+            salvage.from_id = salvage.from_id.max(expected);
+        }
         self.position.repeated_events = shown;
         self.remark(&remark)?;
         Ok(true)
@@ -171,7 +180,7 @@ impl Cursor {
 }
 
 /// Whether the segment contains record `id`, or was closed before it, by its last block.
-fn reaches(segment: &Segment, id: u64) -> bool {
+fn reaches(segment: &Arc<Segment>, id: u64) -> bool {
     let reaches = |last: BlockHeader| last.next_id() > id || (last.next_id() == id && last.kind == BlockKind::Trailer);
-    last_block(segment).ok().flatten().is_some_and(|(_, last)| reaches(last))
+    last_whole_block(segment).ok().flatten().is_some_and(|(_, last)| reaches(last))
 }

@@ -13,7 +13,9 @@ use crate::format::Malformed;
 use crate::log::{Missing, SlotState};
 use crate::options::{Loss, LossKind};
 use crate::record::Hit;
-use crate::segment::{durable_end, is_space, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment};
+use crate::segment::{
+    durable_end, is_space, is_torn, moved_at, next_block, next_moved, Bad, Moved as MovedBlock, Segment,
+};
 
 impl Cursor {
     /// Looks at the index of the segment that was entered, unless that is done.
@@ -75,8 +77,8 @@ impl Cursor {
         if let Some(reason) = self.position.out_of_order(header) {
             let expected = self.position.next_id();
             if header.first_id > expected {
-                let lost_to = self.within_segment(header.first_id) - 1;
-                self.lose((offset, 0), (lost_to >= expected).then_some((expected, lost_to)), &reason)?;
+                let (lost_from, lost_to) = (self.position.lost_from(), self.within_segment(header.first_id) - 1);
+                self.lose((offset, 0), (lost_to >= lost_from).then_some((lost_from, lost_to)), &reason)?;
                 self.position.expected = Some(header.first_id);
             } else {
                 self.lose((offset, header.block_len()), None, &reason)?;
@@ -140,7 +142,8 @@ impl Cursor {
         if self.segment().translated.is_some() || moved_at(self.segment(), end, shift)?.is_some() {
             return Ok(None);
         }
-        let moved = next_moved(self.segment(), offset + HEADER as u64, shift, written, self.end_id())?;
+        let next = end.wrapping_add_signed(-shift);
+        let moved = next_moved(self.segment(), offset + HEADER as u64, shift, (written, next), self.end_id())?;
         Ok(moved.filter(|moved| moved.shift != shift))
     }
 
@@ -201,11 +204,11 @@ impl Cursor {
 
     /// There is no block at `offset`, or one that cannot be read and has this header: continues at the next one.
     fn salvage_bytes(&mut self, offset: u64, header: Option<&BlockHeader>, bad: Bad) -> Result<Moved> {
-        let expected = self.position.next_id();
-        let lost = |first_id: u64| (first_id > expected).then(|| (expected, first_id.saturating_sub(1)));
+        let (expected, lost_from) = (self.position.next_id(), self.position.lost_from());
+        let lost = |first_id: u64| (first_id > lost_from).then(|| (lost_from, first_id.saturating_sub(1)));
         let (from, shift) = (self.position.scanner.head_end(), self.position.scanner.shift());
         let (written, end_id) = (self.position.scanner.written_offset(), self.end_id());
-        if let Some(next) = next_moved(self.segment(), from, shift, written, end_id)? {
+        if let Some(next) = next_moved(self.segment(), from, shift, (written, written), end_id)? {
             let first_id = next.header.first_id;
             let reason = match next.shift == shift {
                 true => bad.into_malformed(),
@@ -291,7 +294,8 @@ impl Cursor {
             // It repeats records that were shown: the segment is skipped.
             let durable_end = self.direction.salvage_mut().and_then(|salvage| salvage.durable_end.take());
             let bytes = next.file_len().unwrap_or_else(|| self.list.snapshot.slots[self.list.at + 1].len());
-            self.lose_in(next, (0, bytes), None, None, &reason)?;
+            let place = (0, bytes);
+            self.lose_in(Some(next), Loses { place, block: place, ids: None, pages: None }, &reason)?;
             let repeated = self.list.snapshot.slots.remove(self.list.at + 1);
             if let Some(salvage) = self.direction.salvage_mut() {
                 salvage.durable_end = durable_end;
@@ -345,8 +349,7 @@ impl Cursor {
     }
 
     pub(super) fn lose(&mut self, place: (u64, u64), ids: Option<(u64, u64)>, reason: &Malformed) -> Result<()> {
-        let segment = self.segment().clone();
-        self.lose_in(&segment, place, ids, None, reason)
+        self.lose_in(None, Loses { place, block: place, ids, pages: None }, reason)
     }
 
     /// The offset up to which the segment was durable, as the segment itself or others prove, counted in the file as it
@@ -362,19 +365,16 @@ impl Cursor {
         Ok(durable_end(segment)?.max(by_others))
     }
 
-    pub(super) fn lose_in(
-        &mut self,
-        segment: &Segment,
-        (offset, bytes): (u64, u64),
-        ids: Option<(u64, u64)>,
-        pages: Option<(u64, u64)>,
-        reason: &Malformed,
-    ) -> Result<()> {
-        if segment.path == self.segment().path {
+    /// Reports what another segment, or the current one, has lost.
+    pub(super) fn lose_in(&mut self, other: Option<&Segment>, loses: Loses, reason: &Malformed) -> Result<()> {
+        if other.is_none() {
             self.look_for_names()?;
         }
+        let current = self.segment().clone();
+        let segment = other.unwrap_or(&current);
         let expected = self.position.next_id();
-        let (mut ids, mut bytes, found_bytes) = (ids, bytes, bytes);
+        let Loses { place: (offset, found_bytes), block, mut ids, pages } = loses;
+        let mut bytes = found_bytes;
         if let Some(limit) = self.view.selection.limit() {
             // Of a loss that spans several parts, each reports its own records, and the first one the bytes.
             let own = ids.map(|ids| limit.clip(ids));
@@ -386,21 +386,21 @@ impl Cursor {
             }
             ids = own.flatten();
         }
-        if self.direction.salvage().is_none_or(|salvage| ids.map_or(expected, |(_, last)| last) < salvage.from_id) {
+        let from_id = self.direction.salvage().map_or(u64::MAX, |salvage| salvage.from_id);
+        if ids.map_or(expected, |(_, last)| last) < from_id {
             return Ok(());
         }
+        let ids = ids.map(|(first, last)| (first.max(from_id), last));
         let durable_end = self.durable_end(segment)?;
-        let is_current = segment.path == self.segment().path;
         let Some(salvage) = self.direction.salvage_mut() else { return Ok(()) };
         salvage.durable_end = Some(durable_end);
-        if is_current {
+        if other.is_none() {
             salvage.reported_to = offset + found_bytes;
         }
-        let written = offset.saturating_add_signed(-self.position.scanner.shift());
-        let is_torn =
-            written >= durable_end && self.is_at_the_end(segment, segment.reported_offset(offset), found_bytes);
+        let shift = self.position.scanner.shift();
+        let written = offset.saturating_add_signed(-shift);
         let kind = match LossKind::of(reason) {
-            LossKind::Damage if is_torn => LossKind::TornTail,
+            LossKind::Damage if other.is_none() && self.is_torn(block, durable_end)? => LossKind::TornTail,
             kind => kind,
         };
         self.reports.loss(&Loss {
@@ -416,13 +416,28 @@ impl Cursor {
         Ok(())
     }
 
-    /// Whether these are the last bytes of the log that is read, apart from space.
-    fn is_at_the_end(&self, segment: &Segment, offset: u64, bytes: u64) -> bool {
+    /// Whether these bytes, which are no whole block, are the torn tail of the log that is read.
+    fn is_torn(&self, (offset, bytes): (u64, u64), durable_end: u64) -> Result<bool> {
+        let segment = self.segment();
         let next = self.list.snapshot.slots.get(self.list.at + 1);
-        bytes > 0
-            && segment.path == self.segment().path
-            && next.is_none_or(|next| next.log.id != segment.header.log_id)
-            && (segment.file_len().is_some_and(|len| offset + bytes >= len)
-                || (!segment.is_compressed_whole() && is_space(segment, offset + bytes).unwrap_or(false)))
+        if bytes == 0 || next.is_some_and(|next| next.log.id == segment.header.log_id) {
+            return Ok(false);
+        }
+        let end = segment.reported_offset(offset) + bytes;
+        let is_at_the_end =
+            segment.file_len().is_some_and(|len| end >= len) || is_space(segment, offset + bytes).unwrap_or(false);
+        Ok(is_at_the_end && is_torn(segment, offset, self.position.scanner.shift(), durable_end)?)
     }
+}
+
+/// What is lost at one place of a segment.
+pub(super) struct Loses {
+    /// Offset and length of the bytes that are lost.
+    pub place: (u64, u64),
+    /// Those of the block that the bytes are in, or of the bytes themselves.
+    pub block: (u64, u64),
+    /// The first and the last record.
+    pub ids: Option<(u64, u64)>,
+    /// The first page of the block's payload, and how many there are.
+    pub pages: Option<(u64, u64)>,
 }

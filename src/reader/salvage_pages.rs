@@ -1,5 +1,6 @@
 //! Saves the records of a block whose pages are damaged in part, and reports those that are lost.
 
+use super::salvage::Loses;
 use super::Cursor;
 use crate::format::block::BlockHeader;
 use crate::format::checksum::PAGE;
@@ -63,14 +64,12 @@ impl Cursor {
             let pages = bad.first().map(|&page| (page as u64, bad.len() as u64));
             let ids = (header.count > 0).then_some(all);
             let place = (payload, u64::from(header.payload_stored).saturating_add_signed(by));
-            let segment = self.segment().clone();
-            self.lose_in(&segment, place, ids, pages, &reason).map_err(Bad::Io)?;
+            self.lose_within(header, place, ids, pages, &reason)?;
             return Ok(vec![]);
         }
         if let (Some(reason), true) = (&because, bad.is_empty()) {
             let place = (payload + u64::from(header.payload_stored), by.max(0) as u64);
-            let segment = self.segment().clone();
-            self.lose_in(&segment, place, None, None, reason).map_err(Bad::Io)?;
+            self.lose_within(header, place, None, None, reason)?;
             if header.codec != 0 {
                 self.position.scanner.decompress_loaded(header)?;
             }
@@ -82,22 +81,33 @@ impl Cursor {
             let from = (run.pages.0 * PAGE) as u64;
             let to = u64::from(header.payload_stored).min(((run.last_page + 1) * PAGE) as u64);
             let pages = Some((run.pages.0 as u64, run.pages.1 as u64));
-            let segment = self.segment().clone();
             let reason = because.clone().unwrap_or(Malformed::Page { page: run.pages.0 });
             let place = (payload + from, (to - from).saturating_add_signed(by));
-            self.lose_in(&segment, place, Some(run.ids), pages, &reason).map_err(Bad::Io)?;
+            self.lose_within(header, place, Some(run.ids), pages, &reason)?;
         }
         for (first, count) in self.pages_of_events(header, &bad)? {
             let (from, to) = ((first * PAGE) as u64, ((first + count) * PAGE) as u64);
             let len = u64::from(header.payload_stored).min(to) - from;
             let place = (payload + from, len.saturating_add_signed(by));
-            let segment = self.segment().clone();
             let reason = because.clone().unwrap_or(Malformed::Page { page: first });
             let pages = Some((first as u64, count as u64));
-            self.lose_in(&segment, place, None, pages, &reason).map_err(Bad::Io)?;
+            self.lose_within(header, place, None, pages, &reason)?;
         }
         let good = |hit: &Hit| bad_pages(&bad, hit.payload_at, hit.payload_len as usize).is_empty();
         Ok(hits.into_iter().filter(good).collect())
+    }
+
+    /// Reports a loss within the block at the scanner's place.
+    fn lose_within(
+        &mut self,
+        header: &BlockHeader,
+        place: (u64, u64),
+        ids: Option<(u64, u64)>,
+        pages: Option<(u64, u64)>,
+        reason: &Malformed,
+    ) -> Result<(), Bad> {
+        let block = (self.position.scanner.offset(), header.block_len());
+        self.lose_in(None, Loses { place, block, ids, pages }, reason).map_err(Bad::Io)
     }
 
     /// Runs of damaged pages that no record touches, which contain the payloads of events: the first page and the

@@ -465,7 +465,7 @@ impl Looking<'_> {
         let is_last = at + 1 == self.end;
         if let Some((stopped, _)) = map.stopped.as_ref().filter(|_| is_last) {
             // More than a torn tail: the ids end behind the damage.
-            if !matches!(behind(segment, *stopped)?, Behind::Nothing) {
+            if !matches!(behind(segment, *stopped, 0)?, Behind::Nothing) {
                 return self.as_one(at, segment);
             }
         }

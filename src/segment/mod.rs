@@ -53,13 +53,16 @@ pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use schemas::{begins_with_names, Schema};
 pub(crate) use successor::successor;
 pub(crate) use tail::{
-    behind, block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, next_block, Behind, Moved,
+    behind, block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, last_whole_block, next_block,
+    Behind, Moved,
 };
 pub(crate) use times::{earliest_time, latest_time};
 pub(crate) use unborn::{is_left_over, is_unborn, unborn};
 
 /// The ending of every segment's file name.
 pub(crate) const EXTENSION: &str = ".binlog";
+/// The least number of digits in a segment's number. No run of digits before the number is as long.
+pub(crate) const SEQUENCE_DIGITS: usize = 10;
 
 /// A segment whose declaration and file header have been read.
 pub(crate) struct Segment {

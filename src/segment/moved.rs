@@ -2,7 +2,7 @@
 //! inserted: the checksum of a block's header shows where it was written.
 
 use super::headers::each_header;
-use super::tail::{block_at, find_marker, is_head_good, is_near, read, Moved};
+use super::tail::{block_at, find_marker, is_head_good, is_near, is_space, read, Moved};
 use super::Segment;
 use crate::error::Result;
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
@@ -16,13 +16,13 @@ use crate::memory;
 const MOST_ALONE: u64 = 128 << 10;
 
 /// The first valid block at or after `from` that was written after the offset `written`: moved by `shift` like those
-/// before it, or, if written at `written` or later, by any distance. The segment's ids end before `end_id`, where that
-/// is known: what looks like a moved block with others is a damaged header.
+/// before it, or, if written at `written` or later, by any distance. One was written at `written` or at `next`. The
+/// segment's ids end before `end_id`, where that is known: what looks like a moved block with others is a damaged header.
 pub(crate) fn next_moved(
     segment: &Segment,
     from: u64,
     shift: i64,
-    written: u64,
+    (written, next): (u64, u64),
     end_id: Option<u64>,
 ) -> Result<Option<Moved>> {
     find_marker(segment, from, |found| {
@@ -33,7 +33,7 @@ pub(crate) fn next_moved(
             true => moved.written_at() > written,
             false => moved.written_at() >= written,
         };
-        let is_it = is_behind && (moved.shift == shift || is_confirmed(segment, &moved, written)?);
+        let is_it = is_behind && (moved.shift == shift || is_confirmed(segment, &moved, (written, next))?);
         Ok(is_it.then_some(moved))
     })
 }
@@ -80,12 +80,12 @@ fn has_ids_of(segment: &Segment, moved: &Moved, end_id: Option<u64>) -> bool {
 
 /// Whether more than the low bits of its offset confirms that the header is what was written: a damaged one yields an
 /// offset too, but an arbitrary one.
-fn is_confirmed(segment: &Segment, moved: &Moved, written: u64) -> Result<bool> {
+fn is_confirmed(segment: &Segment, moved: &Moved, (written, next): (u64, u64)) -> Result<bool> {
     let (header, end) = (&moved.header, moved.offset + moved.header.block_len());
     if matches!(header.kind, BlockKind::Skippable(_)) || !is_head_good(segment, moved)? {
         return Ok(false);
     }
-    if moved.written_at() == written || moved_at(segment, end, moved.shift)?.is_some() {
+    if [written, next].contains(&moved.written_at()) || moved_at(segment, end, moved.shift)?.is_some() {
         return Ok(true);
     }
     // The next one may be damaged.
@@ -99,7 +99,8 @@ fn is_confirmed(segment: &Segment, moved: &Moved, written: u64) -> Result<bool> 
         // A flipped bit in its header must not make it count records.
         return Ok(header.count == 0 && segment.check_trailer(header, &entries[..n]).is_ok());
     }
-    Ok(moved.shift.unsigned_abs() <= MOST_ALONE && end == segment.bytes()?)
+    let is_last = end == segment.bytes()? || is_space(segment, end)?;
+    Ok(moved.shift.unsigned_abs() <= MOST_ALONE && is_last)
 }
 
 /// The header of the block at `offset`, if there is one that is moved by `shift`.
@@ -176,7 +177,7 @@ mod tests {
         });
         let (segment, moved) = moved.expect("one count in 4,096 makes the checksum right for an offset that is near");
         assert!(is_head_good(&segment, &moved).unwrap() && moved.header.count > 0);
-        assert!(next_moved(&segment, at as u64, 0, at as u64, None).unwrap().is_none());
+        assert!(next_moved(&segment, at as u64, 0, (at as u64, at as u64), None).unwrap().is_none());
     }
 
     /// A log of one record a block in whose first two headers the same two bytes are wrong, so that the second block looks
@@ -204,7 +205,8 @@ mod tests {
             }
             directory.set_contents("a.binlog", bytes);
             let segment = Segment::open(&directory, "a.binlog", Access::Read).unwrap();
-            let moved = next_moved(&segment, from, 0, from, None).unwrap().filter(|moved| moved.offset == from)?;
+            let moved =
+                next_moved(&segment, from, 0, (from, from), None).unwrap().filter(|moved| moved.offset == from)?;
             Some((segment, moved, ends.clone()))
         })
     }
@@ -215,7 +217,7 @@ mod tests {
         let (segment, moved, ends) = (0..64).find_map(damaged_alike).expect("a length with such a value");
         let from = ends[0];
         assert!(moved.header.first_id > 1 << 48);
-        let next = next_moved(&segment, from, 0, from, Some(4)).unwrap();
+        let next = next_moved(&segment, from, 0, (from, from), Some(4)).unwrap();
         assert!(next.is_some_and(|next| next.offset == ends[2] && next.shift == 0));
     }
 }

@@ -554,13 +554,13 @@ fn no_block(scanner: &mut Scanner, found: &mut Recovered, bad: &Bad) -> Result<b
         Bad::Malformed(reason) => reason.to_string(),
         _ => "the file ends within a block".to_owned(),
     };
-    if !may_be_lost(&segment, offset, found.durable_end)? {
+    if !may_be_lost(&segment, offset, 0, found.durable_end)? {
         return Err(damaged(&segment, offset, &reason));
     }
     if found.holes.is_empty() {
         found.torn_reason.clone_from(&reason);
     }
-    match behind(&segment, offset)? {
+    match behind(&segment, offset, 0)? {
         Behind::Nothing if found.holes.is_empty() => {
             found.torn_bytes = bytes;
             Ok(false)

@@ -1,9 +1,11 @@
 //! Finds blocks in the bytes of a segment by their marker, and distinguishes damage from a torn tail, which a crash
 //! leaves and of which nothing was promised.
 
+use std::sync::Arc;
+
 use memchr::memmem;
 
-use super::{reading, Segment};
+use super::{reading, Scanner, Segment};
 use crate::error::{Error, Result};
 use crate::format::block::{BlockHeader, BlockKind, HEADER};
 use crate::format::checksum::{self, PAGE};
@@ -31,20 +33,20 @@ pub(crate) enum Behind {
     Moved(u64),
 }
 
-/// Whether the bad bytes at `offset` are a torn tail: they start where nothing was known to be durable yet, and nothing
-/// of the segment follows them.
-pub(crate) fn is_torn(segment: &Segment, offset: u64, durable_end: u64) -> Result<bool> {
+/// Whether the bad bytes at `offset`, behind blocks that are moved by `shift`, are a torn tail: they start where nothing
+/// was known to be durable yet, and nothing of the segment follows them.
+pub(crate) fn is_torn(segment: &Segment, offset: u64, shift: i64, durable_end: u64) -> Result<bool> {
     if let Some(translated) = &segment.translated {
         return Ok(translated.is_torn());
     }
-    Ok(may_be_lost(segment, offset, durable_end)? && behind(segment, offset)? == Behind::Nothing)
+    Ok(may_be_lost(segment, offset, shift, durable_end)? && behind(segment, offset, shift)? == Behind::Nothing)
 }
 
 /// Whether a crash may have left the bad bytes at `offset`, given that the segment states that it was durable up to
 /// `durable_end`.
-pub(super) fn may_be_lost(segment: &Segment, offset: u64, durable_end: u64) -> Result<bool> {
+pub(super) fn may_be_lost(segment: &Segment, offset: u64, shift: i64, durable_end: u64) -> Result<bool> {
     // A later version's block is not lost, and nobody writes to a file that is compressed as a whole.
-    if offset < durable_end
+    if offset.saturating_add_signed(-shift) < durable_end
         || segment.is_compressed_whole()
         || matches!(header_at(segment, offset)?, Err(Malformed::Newer(_)))
     {
@@ -138,13 +140,17 @@ pub(crate) fn end_before_space(segment: &Segment) -> Result<u64> {
     Ok(if is_space { end } else { len })
 }
 
-/// What follows the bad bytes at `offset`. At `offset` itself there may be a block that belongs elsewhere.
-pub(crate) fn behind(segment: &Segment, offset: u64) -> Result<Behind> {
-    let seen = find_marker(segment, offset, |found| {
+/// What follows the bad bytes at `offset`, behind blocks that are moved by `shift`. At `offset` itself there may be a block
+/// that belongs elsewhere.
+pub(crate) fn behind(segment: &Segment, offset: u64, shift: i64) -> Result<Behind> {
+    let written = offset.saturating_add_signed(-shift);
+    // A header at the offset that is moved as well is that of the block that is bad.
+    let from = offset + u64::from(shift != 0);
+    let seen = find_marker(segment, from, |found| {
         Ok(match header_at(segment, found)? {
             // A block that only a later version can read is a block too.
             Ok(_) | Err(Malformed::Newer(_)) => (found > offset).then_some(Behind::Block(found)),
-            Err(_) if is_moved(segment, found, offset)? => Some(Behind::Moved(found)),
+            Err(_) if is_moved(segment, found, written)? => Some(Behind::Moved(found)),
             // A part of a header, from a torn write, or eight bytes that only look like a marker.
             Err(_) => None,
         })
@@ -241,6 +247,23 @@ pub(crate) fn last_block(segment: &Segment) -> Result<Option<(u64, BlockHeader)>
     Ok(None)
 }
 
+/// As [`last_block`]; a file that is compressed as a whole is decompressed up to its first damage for that.
+pub(crate) fn last_whole_block(segment: &Arc<Segment>) -> Result<Option<(u64, BlockHeader)>> {
+    if !segment.is_compressed_whole() {
+        return last_block(segment);
+    }
+    let mut scanner = Scanner::new(segment.clone(), segment.start);
+    let mut last = None;
+    while let Ok(header) = scanner.header() {
+        if scanner.check_whole(&header).is_err() {
+            break;
+        }
+        scanner.skip(&header);
+        last = Some((scanner.offset(), header));
+    }
+    Ok(last)
+}
+
 /// The header of the block at `offset`, if there is a valid one.
 pub(crate) fn block_at(segment: &Segment, offset: u64) -> Result<Option<BlockHeader>> {
     Ok(header_at(segment, offset)?.ok())
@@ -291,8 +314,6 @@ pub(super) fn is_head_good(segment: &Segment, moved: &Moved) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::io::{Access, Location, MemoryDirectory};
     use crate::{Kind, ReaderOptions, Writer, WriterOptions};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::moved::first_moved;
 use super::rescue::first_block;
-use super::{map, read_start, Segment};
+use super::{map, read_start, Segment, SEQUENCE_DIGITS};
 use crate::error::{Error, Kind, Result};
 use crate::format::declaration::{self, FileHeader};
 use crate::format::limits;
@@ -13,8 +13,22 @@ use crate::io::{self, Access, Directory, File, Identity};
 
 /// Whether nothing of a file was ever durable but its name: it is empty, or holds zeros, or a part of a segment's
 /// beginning with zeros in place of the rest, as a power cut leaves it. It cannot hold a record then. Any other file
-/// that is not a segment is damaged, and must not be skipped as if it had never held a record.
+/// that is not a segment is damaged, and must not be skipped as if it had never held a record. A file without a
+/// sequence number in its name is a log by itself, for which [`is_left_over`] decides.
 pub(crate) fn is_unborn(directory: &dyn Directory, name: &str) -> bool {
+    match has_sequence(name) {
+        true => lacks_beginning(directory, name),
+        false => is_left_over(directory, name),
+    }
+}
+
+/// Whether there is a run of digits in the name that can be a segment's number.
+fn has_sequence(name: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= SEQUENCE_DIGITS)
+}
+
+/// Whether the file is empty, or its beginning is not whole and there is no block in it.
+fn lacks_beginning(directory: &dyn Directory, name: &str) -> bool {
     let Ok(file) = directory.open(name, Access::Read) else { return false };
     // Most often the first bytes decide.
     let mut first = [0; declaration::PREFIX];
@@ -75,7 +89,7 @@ fn end_of_bytes(file: &dyn File) -> Option<u64> {
 /// before it writes anything else, so no such file can have held a record; one that may have is damaged. The next
 /// writer begins the log in this file.
 pub(crate) fn is_left_over(directory: &dyn Directory, name: &str) -> bool {
-    if !is_unborn(directory, name) {
+    if !lacks_beginning(directory, name) {
         return false;
     }
     let Ok(file) = directory.open(name, Access::Read) else { return false };

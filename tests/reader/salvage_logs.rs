@@ -432,38 +432,6 @@ fn a_file_whose_compression_breaks_off_is_read_up_to_there_and_those_behind_it_a
     }
 }
 
-/// Zeros at the end of a segment are space that its writer had filled ahead, but not where the compressed file ends in
-/// bytes that are no compressed ones: these zeros have taken the place of what was there.
-#[cfg(feature = "gzip")]
-#[test]
-fn a_compressed_file_whose_end_was_overwritten_with_zeros_is_damaged_wherever_they_begin() {
-    use std::io::Write;
-    let log = a_log(1, Codec::None);
-    let bytes = log.directory.contents(&name(1)).unwrap();
-    // Stored, so that zeros in the file are zeros in the segment.
-    let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::none());
-    gzip.write_all(&bytes).unwrap();
-    let whole = gzip.finish().unwrap();
-    let segment = Segment::parse(&bytes);
-    let last = segment.blocks.iter().rfind(|block| !block.ids().is_empty()).unwrap();
-    let file = format!("{}.gz", name(1));
-    // The last two bytes are zeros already.
-    for zeros in 3..=(bytes.len() - last.offset) + 40 {
-        let directory = MemoryDirectory::new();
-        let mut damaged = whole.clone();
-        let from = damaged.len() - zeros;
-        damaged[from..].fill(0);
-        directory.set_contents(&file, damaged);
-        let reader = Reader::open(Arc::new(directory.clone()), ReaderOptions::default()).unwrap();
-        let seen = read(&reader, &Filter::default(), Way::Next);
-        let error = seen.end.expect_err(&format!("{zeros} zeros"));
-        assert_eq!(error.kind(), Kind::Corrupt, "{zeros} zeros: {error}");
-        assert_rows(&seen.rows, &log.rows[..seen.rows.len()], "prefix");
-        let saved = salvage(&directory, Way::Next);
-        assert!(!saved.losses.is_empty() && saved.rows.len() >= seen.rows.len(), "{zeros} zeros");
-    }
-}
-
 /// The file compressed as a whole, by gzip or zstd.
 #[cfg(all(feature = "gzip", feature = "zstd"))]
 fn packed(bytes: &[u8], by_gzip: bool) -> Vec<u8> {

@@ -1,11 +1,15 @@
 //! Files that hold the same segment: one is read, the others replace it when it is damaged.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::remark::Remark;
 use super::slot::Slot;
+use crate::format::block::BlockKind;
+use crate::io::Access;
 use crate::log::names;
+use crate::segment::{last_whole_block, Segment};
 
 /// The other files of the segments that are read, by the address of the slot that is read, which is kept for that.
 #[derive(Clone, Default)]
@@ -106,7 +110,7 @@ pub(super) fn without_other_forms(slots: Vec<Arc<Slot>>) -> Vec<Arc<Slot>> {
 }
 
 /// Which of two files of a segment is read: of two forms the one that [`Slot::is_better_than`] prefers, otherwise the
-/// one that holds more, or has the right name.
+/// one that holds more blocks, or has the right name.
 fn is_better(this: &Slot, other: &Slot) -> bool {
     if this.is_same_segment(other) {
         return this.is_better_than(other);
@@ -114,14 +118,24 @@ fn is_better(this: &Slot, other: &Slot) -> bool {
     if this.is_rescued() != other.is_rescued() {
         return other.is_rescued();
     }
-    let rank = |slot: &Slot| (slot.is_compressed(), slot.len(), slot.is_as_written(), std::cmp::Reverse(slot.path()));
-    let (a, b) = (rank(this), rank(other));
-    // Lengths of different forms cannot be compared.
-    if a.0 == b.0 {
-        a > b
-    } else {
-        (a.2, a.0) > (b.2, b.0)
-    }
+    let rank = |slot: &Slot| (slot.is_as_written(), slot.is_compressed(), std::cmp::Reverse(slot.path()));
+    // Offsets in different forms cannot be compared.
+    let holds_more = match this.is_compressed() == other.is_compressed() {
+        true => extent(this).cmp(&extent(other)),
+        false => Ordering::Equal,
+    };
+    holds_more.then_with(|| rank(this).cmp(&rank(other))).is_gt()
+}
+
+/// How much of the segment the file holds: the id after its last block that is where it was written, and the offset of
+/// that. Its length does not say that, as bytes may have been added to it that are no blocks.
+pub(super) fn extent(slot: &Slot) -> (u64, u64) {
+    let segment = Segment::open(slot.directory(), &slot.name, Access::Read).map(Arc::new);
+    let last = segment.and_then(|segment| last_whole_block(&segment)).ok().flatten();
+    last.map_or((0, 0), |(offset, header)| match header.kind {
+        BlockKind::Skippable(_) => (0, offset),
+        _ => (header.next_id(), offset),
+    })
 }
 
 /// Remarks about the segments whose names contain another number than their headers.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::doubles::Alternatives;
+use super::doubles::{extent, Alternatives};
 use super::order::{is_one_log, sort};
 use super::proof::Proof;
 use super::remark::Remark;
@@ -183,7 +183,7 @@ impl Snapshot {
     pub fn alternative(&self, at: usize) -> Option<&Arc<Slot>> {
         let slot = self.slots.get(at)?;
         let is_plain = |slot: &Slot| !slot.is_compressed() && names::plain(&slot.name) == slot.name;
-        let is_earlier = |other: &Slot| is_plain(slot) && is_plain(other) && other.len() < slot.len();
+        let is_earlier = |other: &Slot| is_plain(slot) && is_plain(other) && extent(other) < extent(slot);
         self.alternatives.of(slot).filter(|other| !is_earlier(other))
     }
 

@@ -474,4 +474,11 @@ DEFECTS = [
         "?",
         "lib::log::catalog::tests::what_cannot_be_true_of_a_segment_is_not_believed",
     ),
+    defect(
+        "of two copies, the longer file is read",
+        "src/log/survey/doubles.rs",
+        "        true => extent(this).cmp(&extent(other)),\n",
+        "        true => this.len().cmp(&other.len()),\n",
+        "reader::other_files::damage_to_one_of_two_copies_hides_no_record_of_the_other_whichever_is_longer",
+    ),
 ]

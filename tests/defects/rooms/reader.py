@@ -301,8 +301,8 @@ DEFECTS = [
     defect(
         "a torn tail is reported as damage",
         "src/reader/salvage.rs",
-        "LossKind::Damage if is_torn =>",
-        "LossKind::Damage if is_torn && bytes == 0 =>",
+        "LossKind::Damage if other.is_none() && self.is_torn(block, durable_end)? =>",
+        "LossKind::Damage if other.is_none() && bytes == 0 && self.is_torn(block, durable_end)? =>",
         "writer::nothing_left::each_loss_says_what_it_is",
     ),
     defect(
@@ -500,5 +500,40 @@ DEFECTS = [
         "                cursor.go_behind(now_at, &segment, &done)?;",
         "                cursor.go_behind(at.max(now_at), &segment, &done)?;",
         "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
+    ),
+    defect(
+        "a form that was cut off where a block ends is not replaced by the other one",
+        "src/reader/remarks.rs",
+        "        let is_whole = is_end && self.position.sealed;\n",
+        "        let is_whole = is_end;\n",
+        "reader::other_files::a_form_that_was_cut_off_where_a_block_ends_is_replaced_by_the_other_one",
+    ),
+    defect(
+        "records that one form has shown are reported lost with the other",
+        "src/reader/remarks.rs",
+        "            salvage.from_id = salvage.from_id.max(expected);\n",
+        "            salvage.from_id = salvage.from_id.max(0);\n",
+        "reader::other_files::records_that_one_form_has_shown_are_not_lost_with_the_other",
+    ),
+    defect(
+        "a copy that is compressed as a whole does not replace a damaged one",
+        "src/reader/remarks.rs",
+        "    last_whole_block(segment).ok().flatten()",
+        "    crate::segment::last_block(segment).ok().flatten()",
+        "reader::other_files::damage_to_one_of_two_copies_hides_no_record_of_the_other_whichever_is_longer",
+    ),
+    defect(
+        "the end of a log is torn for a salvaging reader although moved blocks follow it",
+        "src/reader/salvage.rs",
+        "        Ok(is_at_the_end && is_torn(segment, offset, self.position.scanner.shift(), durable_end)?)\n",
+        "        Ok(is_at_the_end && (true || is_torn(segment, offset, self.position.scanner.shift(), durable_end)?))\n",
+        "reader::salvage_ends::the_end_of_a_log_is_torn_for_a_salvaging_reader_where_it_is_torn_for_any_other",
+    ),
+    defect(
+        "records that an earlier recovery has reported are lost once more",
+        "src/reader/position.rs",
+        "        self.next_id().max(self.acknowledged.unwrap_or(0))\n",
+        "        self.next_id()\n",
+        "reader::salvage_ends::records_that_an_earlier_recovery_has_reported_are_not_lost_once_more",
     ),
 ]

@@ -153,7 +153,7 @@ DEFECTS = [
     defect(
         "damage with good blocks behind it is cut as a torn tail",
         "src/segment/recover.rs",
-        "    match behind(&segment, offset)? {",
+        "    match behind(&segment, offset, 0)? {",
         "    match Behind::Nothing {",
         "log::holes::a_hole_that_was_never_durable_is_named_by_the_next_segment_and_reported_once",
     ),
@@ -316,7 +316,7 @@ DEFECTS = [
     defect(
         "a block in a place where it was not written passes for bytes of a torn tail",
         "src/segment/tail.rs",
-        "            Err(_) if is_moved(segment, found, offset)? => Some",
+        "            Err(_) if is_moved(segment, found, written)? => Some",
         "            Err(_) if false => Some",
         "log::holes::one_byte_removed_from_or_put_into_a_closed_segment_is_damage_wherever_it_is",
     ),
@@ -431,5 +431,26 @@ DEFECTS = [
         "            if Schema::sum(bytes) != sha256 {",
         "            if bytes.is_empty() {",
         "schemas::hostile::a_schema_that_is_not_what_its_sum_says_and_a_type_without_its_schema_have_none",
+    ),
+    defect(
+        "zeros before the place where a compressed file is broken pass for space",
+        "src/segment/tail.rs",
+        " && !segment.is_broken_off();",
+        ";",
+        "reader::salvage_ends::a_compressed_file_whose_end_was_overwritten_with_zeros_is_damaged_wherever_they_begin",
+    ),
+    defect(
+        "the last block is not believed where space follows it and it was moved",
+        "src/segment/moved.rs",
+        "    let is_last = end == segment.bytes()? || is_space(segment, end)?;\n",
+        "    let is_last = end == segment.bytes()?;\n",
+        "reader::salvage_ends::the_last_block_in_front_of_space_is_shown_although_bytes_before_it_are_missing_or_too_many",
+    ),
+    defect(
+        "a log of one file is taken for unborn by the rule for segments with a number",
+        "src/segment/unborn.rs",
+        "        false => is_left_over(directory, name),\n",
+        "        false => lacks_beginning(directory, name),\n",
+        "reader::salvage_ends::a_file_that_is_a_log_by_itself_is_unborn_only_without_anything_behind_its_beginning",
     ),
 ]

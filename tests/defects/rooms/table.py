@@ -221,8 +221,8 @@ DEFECTS = [
     defect(
         "blocks that moved at the end of a log are in no split",
         "src/reader/stretches.rs",
-        "            if !matches!(behind(segment, *stopped)?, Behind::Nothing) {",
-        "            if matches!(behind(segment, *stopped)?, Behind::Block(_)) {",
+        "            if !matches!(behind(segment, *stopped, 0)?, Behind::Nothing) {",
+        "            if matches!(behind(segment, *stopped, 0)?, Behind::Block(_)) {",
         "splits::damage::salvage_by_splits_saves_the_same_records_and_reports_the_same_losses_once",
     ),
     defect(
