@@ -138,7 +138,7 @@ class Segment:
             # Page: a log of one file is taken to be one whose name has no number.
             if not self.whole and is_unborn(self.data, digits is None):
                 self.state = "unborn"
-            elif self.state == "none" and self.file.endswith(ENDINGS) and first_block(self.data):
+            elif self.state == "none" and self.file.endswith(ENDINGS) and (first_block(self.data) or first_moved(self.data)):
                 self.state = "damaged"
 
     def named_as(self, log):
@@ -168,8 +168,10 @@ class Segment:
             header.log_id, header.name, header.incompatible = known.log_id, known.name, known.incompatible
             header.dictionary = known.dictionary
         header.mark = self.data[block.at:block.at + 8]
+        right_before = any(other.state == "read" and other.sequence + 1 == self.sequence for other in others)
+        first_id = None if right_before else seg.first_id_by_index(self.data, header.mark)
         header.marker = struct.unpack("<Q", header.mark)[0]
-        header.sequence, header.first_id, header.size = self.sequence, block.first_id, min(block.at, block.written)
+        header.sequence, header.first_id, header.size = self.sequence, first_id or block.first_id, min(block.at, block.written)
         header.space, header.opening = bool(header.incompatible & 2), None
         self.header = header
         return True
@@ -195,7 +197,7 @@ class Walk:
         self.rotated = None             # `file` of a ROTATE_NEXT without an OPENED behind it
         self.shift = 0                  # how far the blocks are from where they were written
         self.end = None
-        self.proven = None
+        self.passed = self.header.size  # where the payload of the last block begins, or that block ends
 
     # -- evidence
 
@@ -230,18 +232,39 @@ class Walk:
             return None
         return block if block.head_good(self.data) else None
 
+    def confirmed(self, block, written):
+        """Salvage: whether something else shows that `block` is where it seems to be: `written` are the offsets for which one was
+        written, where the bad bytes begin and where a bad block ends."""
+        shift = block.at - block.written
+        if shift == self.shift or block.skip or block.newer:
+            return shift == self.shift
+        if block.written in written:
+            return True
+        at = self.data.find(self.header.mark, block.end)
+        while at >= 0:
+            try:
+                Block(self.data, at, self.header.mark, shift)
+                return True
+            except Damaged:
+                at = self.data.find(self.header.mark, at + 1)
+        if block.kind == seg.TRAILER and block.count == 0:
+            return self.read(block)[0] is None
+        if abs(shift) > 128 << 10 or block.end > len(self.data):
+            return False
+        return block.end == len(self.data) or self.header.space and not self.data[block.end:].strip(b"\0")
+
     def judge(self, at):
         """Torn tail, hole or damage: bytes from `at` on that are no valid block."""
-        behind = list(self.headers_behind(at + 1, at))
+        behind = list(self.headers_behind(at + 1, at - self.shift))
         # Page: "behind the offset" leaves out a header at that offset that was moved there, because whole blocks were removed. It
         # counts here.
-        here = self.moved(at, at) if self.data[at:at + 8] == self.header.mark and not self.valid(at) else None
+        here = self.moved(at, at - self.shift) if self.data[at:at + 8] == self.header.mark and not self.valid(at) else None
         self.durable = max([self.durable] + [block.durable for block in behind if not block.skip])
         if here or any(block.at != block.written for block in behind):
             return "damage"
         if self.segment.whole or self.special() and not self.trailer:
             return "damage"
-        if at < self.durable:
+        if at - self.shift < self.durable:
             return "damage"
         return "hole" if behind or self.later else "torn"
 
@@ -256,7 +279,7 @@ class Walk:
 
     def free(self, at):
         """Whether the rest is free space: zeros, in a segment with SPACE, behind every durable end so far."""
-        return self.header.space and at >= self.durable and not self.data[at:].strip(b"\0")
+        return self.header.space and at - self.shift >= self.durable and not self.data[at:].strip(b"\0")
 
     # -- ends and losses
 
@@ -308,7 +331,7 @@ class Walk:
                 continue
             try:
                 block = Block(self.data, at, self.header.mark, self.shift)
-                if block.end > len(self.data) and not block.newer:
+                if block.end > len(self.data) and not block.newer and not (salvage and self.goes_on(block)):
                     raise Damaged("the file ends within the block")
             except Damaged as error:
                 if self.free(at):
@@ -337,15 +360,16 @@ class Walk:
                     yield self.loss(at, block.end - at, reason + ": passed over")
                     at = block.end
                     continue
-                yield self.loss(at, 0, reason, self.next, block.first_id - 1)
-            self.next = block.first_id
+                yield self.loss(at, 0, reason, self.lost_from(), block.first_id - 1)
+            self.next, self.passed = block.first_id, block.payload_at
             fault, shown, missing = self.read(block)
             # Page: "everything before it" is taken as whole blocks, as in the page's summary.
             if fault and salvage:
                 # Where bytes were inserted, the same block may be there once more, whole.
-                again = next((other for other in self.headers_behind(block.at + 1, block.at) if not other.skip), None)
-                if again and (again.first_id, again.kind) == (block.first_id, block.kind) and again.kind == seg.RECORDS:
-                    yield self.loss(at, again.at - at, "bytes are here that are no blocks")
+                again = next((other for other in self.headers_behind(block.at + 1, block.written) if not other.skip), None)
+                if again and (again.written, again.kind) == (block.written, block.kind):
+                    # They were never written.
+                    yield Loss(self.segment.file, at, again.at - at, "bytes are here that are no blocks", 0, 0, False, "damage")
                     at, self.shift = again.at, again.at - again.written
                     continue
             for entry in shown if salvage or not fault else ():
@@ -361,10 +385,10 @@ class Walk:
             self.last = block.kind
             self.trailer = self.trailer or block.kind == seg.TRAILER
             at = block.end
-            if fault and salvage and at < len(self.data) and not self.valid(at) and not self.free(at):
+            if fault and salvage and not (at < len(self.data) and (self.valid(at) or self.free(at))):
                 # Bytes may be missing or too many within the block: those behind may begin before its end.
-                other = next(self.headers_behind(block.at + 1, block.at), None)
-                if other and other.at < at:
+                other = next(self.headers_behind(block.at + 1, block.written), None)
+                if other and other.at < at and self.confirmed(other, [block.written, block.written + block.end - block.at]):
                     at, self.shift = other.at, other.at - other.written
         self.finish(min(at, len(self.data)))
 
@@ -411,7 +435,7 @@ class Walk:
             return 0
         for other in self.headers_behind(block.at + seg.HEAD, end):
             shift = other.at - other.written
-            if other.written > end or other.written == end and shift != self.shift:
+            if (other.written > end or other.written == end and shift != self.shift) and self.confirmed(other, [end]):
                 return shift - self.shift if other.written == end or other.at < block.end else 0
         return 0
 
@@ -435,6 +459,15 @@ class Walk:
 
     # -- salvage
 
+    def lost_from(self):
+        """The first id that can be lost here: a RECOVERED says that those before it are."""
+        return max(self.next, (self.lost or 0) + 1)
+
+    def goes_on(self, block):
+        """What follows a block in which bytes are missing, so that the file's end seems to cut it off."""
+        other = next(self.headers_behind(block.at + seg.HEAD, block.written + block.end - block.at), None)
+        return other if other and self.confirmed(other, [block.written + block.end - block.at]) else None
+
     def lose(self, block, fault, missing, kind="damage"):
         """Losses of one block: all of its records, or runs of those that are listed."""
         size, last = block.end - block.at, block.first_id + block.count - 1
@@ -455,9 +488,11 @@ class Walk:
         """Where to continue after bytes that are no block, or none that is known; reports what is lost on the way."""
         cut = None if newer else self.valid(at)
         other = None
-        for block in self.headers_behind(at if cut is None and not newer else at + 1, at):
+        # The last byte of the block before may be the first one of a marker that lost its own.
+        begin = min(at, self.passed) if cut is None and not newer else at + 1
+        for block in self.headers_behind(begin, at - self.shift):
             # A block that the file's end cuts off too is taken only if nothing else is there.
-            if not block.newer and (block.skip or block.first_id >= self.next):
+            if not block.newer and (block.skip or block.first_id >= self.next) and self.confirmed(block, [at - self.shift]):
                 other = block
                 break
         end = other.at if other else len(self.data)
@@ -465,8 +500,8 @@ class Walk:
             # The file's end cuts it off: shown up to its last whole page.
             kind = self.judge(at)
             self.durable = max(self.durable, cut.durable)
-            if cut.first_id > self.next:
-                yield self.loss(at, 0, "ids are missing before a block", self.next, cut.first_id - 1)
+            if cut.first_id > self.next and not (self.lost is not None and cut.first_id == self.lost + 1):
+                yield self.loss(at, 0, "ids are missing before a block", self.lost_from(), cut.first_id - 1)
             self.next = max(self.next, cut.first_id)
             shown, missing = (), None
             if cut.kind == seg.RECORDS and not cut.codec and cut.payload_at <= len(self.data) and cut.first_id == self.next:
@@ -480,7 +515,7 @@ class Walk:
         else:
             kind = "damage" if newer else self.judge(at)
             last = other.first_id - 1 if other and not other.skip else 0
-            yield self.loss(at, end - at, reason, self.next, last, kind)
+            yield self.loss(at, end - at, reason, self.lost_from(), last, kind)
             if other:
                 self.shift = other.at - other.written
                 if not other.skip:
@@ -560,20 +595,32 @@ class Log:
 
     def pick(self, group):
         """(the segment to read, the doubles). Of a source and its compressed one, the one that is not damaged; the source if both
-        are whole. Unborn files give way."""
+        are whole. Of copies, the one that holds more. Unborn files give way."""
         group = [segment for segment in group if segment.state != "unborn"] or group[:1]
         if len(group) == 1:
             return group[0], []
         group.sort(key=lambda segment: (segment.whole, segment.file != segment.plain_name(), segment.file))
-        best = next((segment for segment in group if segment.state == "read" and self.whole(segment)), None)
-        best = best or next((segment for segment in group if segment.state == "read"), group[0])
+        read = [segment for segment in group if segment.state == "read"]
+        copies = any(segment.plain_name() != read[0].plain_name() for segment in read)
+        best = max(read, key=self.extent if copies else self.soundness) if read else group[0]
         return best, [segment for segment in group if segment is not best and not pair(segment, best)]
 
-    def whole(self, segment):
+    def soundness(self, segment):
+        """How a segment ends by itself, and before which id. One that was cut at the end of a block is unclosed, or closed if the
+        block was a TRAILER behind which the writer went on."""
         walk = Walk(segment, later=True)
         for _ in walk.run():
             pass
-        return walk.end.state in ("closed", "unclosed")
+        return {"closed": 2, "unclosed": 1}.get(walk.end.state, 0), walk.next
+
+    def extent(self, segment):
+        """The id after the last block that is where it was written and its offset; whether anything is damaged, as the other is read
+        then if it holds as much; and whether the name has the header's number."""
+        whole = [block for block in Walk(segment).headers_behind(0) if block.at == block.written and not block.skip]
+        last = max(whole, key=lambda block: block.at, default=None)
+        named = re.search("[0-9]{10,}", segment.file)
+        held = (last.first_id + last.count, last.at) if last else (0, 0)
+        return held, self.soundness(segment)[0] > 0, bool(named) and int(named.group()) == segment.header.sequence
 
     # -- the chain
 
@@ -621,6 +668,15 @@ class Log:
             return segment.header.size  # where anything of it was durable, its beginning was
         return 0
 
+    def misnamed(self, place):
+        """Whether the number in a segment's name is not that of its header. The first segment of a log may have had to take a greater
+        one."""
+        segment, later = self.chosen[place], [other.sequence for other in self.chosen[place + 1:]]
+        found = re.search("[0-9]{10,}", segment.file)
+        named, number = int(found.group()) if found else segment.header.sequence, segment.header.sequence
+        first = place == 0 and number == 1 and not segment.header.predecessor and named > 1 and (not later or later[0] > named)
+        return named != number and not first
+
     # -- the walk
 
     def run(self, mode):
@@ -636,6 +692,8 @@ class Log:
         holes, ended = (), 0
         for place, segment in enumerate(self.chosen):
             later = [other for other in self.chosen[place + 1:] if other.state != "unborn"]
+            if self.directory and segment.header and segment.header.opening is not None and self.misnamed(place):
+                yield Loss(segment.file, 0, 0, "the name has another number than the header", kind="misnamed")
             for other in doubles[segment]:
                 # Page: two segments of one number that share no marker are damage; this reader shows the first, and reports it.
                 yield Loss(other.file, 0, 0, "a segment that is there twice", kind="double")
@@ -704,6 +762,7 @@ class Log:
             if walk.end.state in ("newer",) or mode != "salvage" and walk.end.state in ("torn", "damaged"):
                 return
             if walk.end.state == "damaged":
+                lossy = True
                 yield Loss(segment.file, walk.end.offset, 0, walk.end.reason)
             before, expected, rotated, ended = segment, walk.next, walk.rotated, walk.end.offset
         if self.lock and before is not None and self.lock.synced > before.sequence and self.end.state == "unclosed":
@@ -712,7 +771,7 @@ class Log:
                 yield Loss(self.end.file, self.end.offset, 0, reason, kind="missing")
             else:
                 self.end = End("damaged", self.end.file, self.end.offset, reason)
-        if self.end.state == "closed" and self.directory and before is not None and rotated:
+        if self.end.state in ("closed", "unclosed") and self.directory and before is not None and rotated:
             # The log continues in a file: if that is missing, there was more or will be.
             target = self.files.get(os.path.basename(rotated))
             if target is None or target.state != "unborn":

@@ -482,6 +482,25 @@ def zstd_frame(raw, length, dictionary):
 
 # ----------------------------------------------------------------------------------------------------------- INDEX blocks
 
+def first_id_by_index(data, mark):
+    """The first id in the first row of the INDEX blocks that cover the segment from its beginning; None without one."""
+    at = data.find(mark)
+    while at >= 0:
+        try:
+            block = Block(data, at, mark)
+            if block.kind == INDEX and block.head_good(data):
+                cursor = Cursor(data[block.entries_at:block.payload_at])
+                before, _ = cursor.varint(), cursor.varint()
+                if before == 0 and cursor.varint():
+                    for _ in range(3):                  # gap, length, length of the head
+                        cursor.varint()
+                    return 1 + cursor.varint()          # id gap
+        except Damaged:
+            pass
+        at = data.find(mark, at + 1)
+    return None
+
+
 def check_index(block, data):
     """Reads every field, so that any fault in the entries shows; the last three may be missing, and what follows them is
     of a later version. A reader of every record needs none of them."""
