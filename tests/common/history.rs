@@ -107,11 +107,35 @@ pub fn open(directory: &MemoryDirectory) -> Reader {
     open_mode(directory, ReaderMode::Prefix)
 }
 
+/// What a salvaging reader shows, and the losses that it reports.
+pub fn salvaged(directory: &MemoryDirectory) -> (Vec<Row>, Vec<Loss>) {
+    let (options, losses) = hearing(ReaderMode::Salvage);
+    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
+    let rows = read(&reader, &Filter::default(), Way::Next).rows;
+    let losses = losses.lock().unwrap().clone();
+    (rows, losses)
+}
+
 impl Log {
     pub fn new(options: WriterOptions) -> Self {
         let directory = MemoryDirectory::new();
         let writer = Some(Writer::open(Arc::new(directory.clone()), options.clone()).unwrap());
         Log { directory, writer, rows: vec![], options }
+    }
+
+    /// A log of so many segments with 30 records each, of one to two pages a block.
+    pub fn of_segments(segments: usize, options: WriterOptions) -> Self {
+        let mut log = Log::new(WriterOptions { block_bytes: 8 << 10, ..options });
+        for i in 0..30 * segments {
+            if i > 0 && i % 30 == 0 {
+                log.writer().roll().unwrap();
+            }
+            log.put_plain(i as u32 % 3, i as i64, i * 97 % 1300);
+            if i % 7 == 0 {
+                log.writer().flush().unwrap();
+            }
+        }
+        log
     }
 
     pub fn writer(&self) -> &Writer {

@@ -9,7 +9,7 @@ use crate::common::layout::Segment;
 use crate::common::*;
 use binlog::compression::{compress, CompressOptions};
 use binlog::io::{Directory, MemoryDirectory};
-use binlog::{Codec, Filter, Loss, Reader, ReaderMode, WriterOptions};
+use binlog::{Codec, Filter};
 
 fn name(sequence: u32) -> String {
     format!("default.{sequence:010}.binlog")
@@ -17,27 +17,10 @@ fn name(sequence: u32) -> String {
 
 /// Three segments of 30 records each. Without their lock file, each is judged by its files alone.
 fn a_log() -> Log {
-    let mut log = Log::new(WriterOptions { block_bytes: 8 << 10, ..small_blocks(Codec::None) });
-    for i in 0..90 {
-        if i > 0 && i % 30 == 0 {
-            log.writer().roll().unwrap();
-        }
-        log.put_plain(i as u32 % 3, i as i64, i * 97 % 1300);
-        if i % 7 == 0 {
-            log.writer().flush().unwrap();
-        }
-    }
+    let mut log = Log::of_segments(3, small_blocks(Codec::None));
     log.close();
     log.directory.remove("default.lock").unwrap();
     log
-}
-
-fn salvaged(directory: &MemoryDirectory) -> (Vec<Row>, Vec<Loss>) {
-    let (options, losses) = hearing(ReaderMode::Salvage);
-    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
-    let rows = read(&reader, &Filter::default(), Way::Next).rows;
-    let losses = losses.lock().unwrap().clone();
-    (rows, losses)
 }
 
 /// Asserts that all records of the log are shown, in either direction, and that no record is reported lost.

@@ -6,9 +6,7 @@ use crate::common::history::*;
 use crate::common::layout::Segment;
 use crate::common::*;
 use binlog::io::MemoryDirectory;
-use binlog::{
-    Codec, Filter, Kind, Location, Loss, LossKind, Reader, ReaderMode, ReaderOptions, TailState, Writer, WriterOptions,
-};
+use binlog::{Codec, Filter, Kind, Location, LossKind, Reader, ReaderOptions, TailState, Writer, WriterOptions};
 
 fn name(sequence: u32) -> String {
     format!("default.{sequence:010}.binlog")
@@ -16,23 +14,9 @@ fn name(sequence: u32) -> String {
 
 /// A log of one segment with 30 records in several blocks.
 fn a_log(options: WriterOptions) -> Log {
-    let mut log = Log::new(WriterOptions { block_bytes: 8 << 10, ..options });
-    for i in 0..30 {
-        log.put_plain(i as u32 % 3, i as i64, i * 97 % 1300);
-        if i % 7 == 0 {
-            log.writer().flush().unwrap();
-        }
-    }
+    let log = Log::of_segments(1, options);
     log.writer().flush().unwrap();
     log
-}
-
-fn salvaged(directory: &MemoryDirectory) -> (Vec<Row>, Vec<Loss>) {
-    let (options, losses) = hearing(ReaderMode::Salvage);
-    let reader = Reader::open(Arc::new(directory.clone()), options).unwrap();
-    let rows = read(&reader, &Filter::default(), Way::Next).rows;
-    let losses = losses.lock().unwrap().clone();
-    (rows, losses)
 }
 
 /// The blocks of an unclosed segment, whose bytes end with the last one or with space.

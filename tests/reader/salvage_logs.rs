@@ -40,18 +40,9 @@ fn ids(losses: &[Loss]) -> BTreeSet<u64> {
     ids
 }
 
-/// A log of so many segments with 30 records each, of one to two pages a block.
+/// A closed log of so many segments with 30 records each.
 fn a_log(segments: usize, codec: Codec) -> Log {
-    let mut log = Log::new(WriterOptions { block_bytes: 8 << 10, ..small_blocks(codec) });
-    for i in 0..30 * segments {
-        if i > 0 && i % 30 == 0 {
-            log.writer().roll().unwrap();
-        }
-        log.put_plain(i as u32 % 3, i as i64, i * 97 % 1300);
-        if i % 7 == 0 {
-            log.writer().flush().unwrap();
-        }
-    }
+    let mut log = Log::of_segments(segments, small_blocks(codec));
     log.close();
     log
 }
