@@ -86,7 +86,12 @@ impl Cursor {
             // afterwards.
             let holds: Holds =
                 &|cursor, known| known.latest_ns.is_none_or(|time| cursor.view.selection.begins_behind(time));
+            let places = self.list.snapshot.slots.len();
             let Some(count) = self.count_leading(holds)? else { return Ok(None) };
+            if self.list.snapshot.slots.len() != places {
+                // A file that contains nothing was forgotten, maybe before the place that was found by the ids.
+                return Ok(None);
+            }
             let at = count.saturating_sub(1);
             let known = self.list.snapshot.slots.get(at).and_then(|slot| slot.known());
             let is_stated =

@@ -444,3 +444,53 @@ fn what_lists_every_segment_opens_each_twice_and_reads_it_a_few_times() {
         assert!(costs[1] - costs[0] <= 200 * most, "{only:?}: {costs:?}");
     }
 }
+
+/// A kill at a roll leaves a file without contents, which a search forgets while it goes by the times.
+#[test]
+fn files_without_contents_shift_no_place_that_a_search_has_found() {
+    let directory = MemoryDirectory::new();
+    let mut next = 1;
+    for segments in [2, 3, 3, 70] {
+        let writer = Writer::open(Arc::new(directory.clone()), WriterOptions::default()).unwrap();
+        for _ in 0..segments {
+            if next > 1 {
+                writer.roll().unwrap();
+            }
+            writer.append_record(&binlog::NewRecord { time: Some(next as i64), ..record(next) }).unwrap();
+            next += 1;
+        }
+        writer.close().unwrap();
+        let last = directory.list().unwrap().into_iter().filter(|name| name.ends_with(".binlog")).max().unwrap();
+        let number: u64 = last["default.".len()..][..10].parse().unwrap();
+        directory.set_contents(&file(number + 1), vec![]);
+    }
+    let whole = ids(&mut open(&directory).cursor(&Filter::default()).unwrap());
+    let is_empty = |name: &&String| name.ends_with(".binlog") && directory.contents(name).unwrap().is_empty();
+    assert_eq!((whole.len(), directory.list().unwrap().iter().filter(is_empty).count()), (78, 4));
+    let times: Vec<i64> = {
+        let reader = open(&directory);
+        let mut cursor = reader.cursor(&Filter::default()).unwrap();
+        let mut times = vec![];
+        while let Some(record) = cursor.next().unwrap() {
+            times.push(record.time);
+        }
+        times
+    };
+    for at in [1, 3, 6, 40, whole.len() - 2] {
+        for from in [2, 7, whole.len() / 2, whole.len() - 3] {
+            let filter = Filter { from_time: Some(times[at]), from_id: Some(whole[from]), ..Filter::default() };
+            let wanted: Vec<u64> =
+                (0..whole.len()).filter(|&i| i >= from && times[i] >= times[at]).map(|i| whole[i]).collect();
+            assert_eq!(ids(&mut open(&directory).cursor(&filter).unwrap()), wanted, "since {at}, from {from}");
+        }
+        for last in [1, 9, 50] {
+            let filter = Filter { from_time: Some(times[at]), last: Some(last), ..Filter::default() };
+            let wanted = (0..whole.len()).filter(|&i| times[i] >= times[at]).count().min(last as usize);
+            assert_eq!(
+                ids(&mut open(&directory).cursor(&filter).unwrap()),
+                &whole[whole.len() - wanted..],
+                "since {at}, last {last}"
+            );
+        }
+    }
+}
