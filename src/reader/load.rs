@@ -3,13 +3,14 @@
 use super::block::Walk;
 use super::view::Shown;
 use super::Cursor;
+use crate::error::Kind;
 use crate::format::block::BlockHeader;
 use crate::format::entries::Entries;
 use crate::format::index::{Located, Row, Window};
 use crate::format::Malformed;
 use crate::memory;
 use crate::record::{event, id_after_loss, Hit, Metadata, NamedType};
-use crate::segment::Bad;
+use crate::segment::{block_at, Bad, Map, Scanner};
 
 /// The greatest number of records in a list when only some of a block are wanted. If there are more, all of the payload
 /// is read and they are selected one by one: a list takes several times the memory of the entries of small records.
@@ -19,6 +20,8 @@ impl Cursor {
     /// Reads what is wanted of the block with this header, at the scanner's place; false when nothing is.
     pub(super) fn load(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
         let headers_only = self.view.selection.headers_only();
+        // A block that could not be read may have set it.
+        self.direction.set_resume(None);
         if self.direction.is_salvage() {
             // The caller judges an incomplete block.
             self.position.scanner.check_whole(header)?;
@@ -31,6 +34,7 @@ impl Cursor {
                 true => self.position.scanner.load_entries(header),
                 false => self.position.scanner.load(header),
             };
+            let read = read.and_then(|()| if headers_only { self.check_last(header) } else { Ok(()) });
             match read {
                 Ok(()) => {
                     self.position.scanner.check_whole(header)?;
@@ -59,6 +63,9 @@ impl Cursor {
             },
         };
         self.report_nameless(header)?;
+        if !self.direction.is_salvage() {
+            self.check_last(header)?;
+        }
         if !headers_only {
             hits = match self.saves_pages() {
                 true => self.load_what_is_good(header, hits)?,
@@ -69,6 +76,36 @@ impl Cursor {
         let any = !hits.is_empty();
         self.view.shown = Shown::Hits(hits, 0);
         Ok(any)
+    }
+
+    /// Checks the whole payload, of which not all is wanted, of the last block of a segment that is not closed: a writer may be at work
+    /// on it, or a crash have torn it, and its head alone counts for nothing.
+    fn check_last(&mut self, header: &BlockHeader) -> Result<(), Bad> {
+        let segment = self.segment().clone();
+        let (offset, shift) = (self.position.scanner.offset(), self.position.scanner.shift());
+        if shift != 0 || header.payload_stored == 0 || segment.translated.is_some() || segment.file.is_far() {
+            return Ok(());
+        }
+        let end = offset + header.block_len();
+        let is_known = |map: &Map| map.trailer.is_some() || map.end().is_some_and(|to| to > end);
+        if self.direction.route().is_some_and(|route| is_known(&route.map)) {
+            return Ok(());
+        }
+        let is_closed = match self.position.is_closed {
+            Some(is_closed) => is_closed,
+            None => segment.ends_with_trailer().map_err(Bad::Io)?.unwrap_or(true),
+        };
+        self.position.is_closed = Some(is_closed);
+        if is_closed || block_at(&segment, end).map_err(Bad::Io)?.is_some() {
+            return Ok(());
+        }
+        let mut scanner = Scanner::new(segment, offset);
+        let header = scanner.header()?;
+        match scanner.load(&header) {
+            // Who reads the block is told.
+            Err(Bad::Io(error)) if matches!(error.kind(), Kind::TooLarge | Kind::NoMemory) => Ok(()),
+            loaded => loaded,
+        }
     }
 
     /// Shows what is wanted of a block that a legacy file is translated to: its records, and their places in the file,

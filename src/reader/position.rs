@@ -36,6 +36,8 @@ pub(super) struct Position {
     pub remarks_are_due: bool,
     /// This many events before the next record were shown from another file of the segment.
     pub repeated_events: usize,
+    /// Whether the segment ends with a TRAILER, once that was asked.
+    pub is_closed: Option<bool>,
 }
 
 impl Position {
@@ -56,6 +58,7 @@ impl Position {
             announced: false,
             remarks_are_due: false,
             repeated_events: 0,
+            is_closed: None,
         }
     }
 
@@ -73,7 +76,7 @@ impl Position {
         }
         (self.acknowledged, self.successor, self.suspect) = (None, None, None);
         (self.sealed, self.looked_again, self.looked_for_holes, self.announced) = (false, false, false, false);
-        (self.remarks_are_due, self.repeated_events) = (true, 0);
+        (self.remarks_are_due, self.repeated_events, self.is_closed) = (true, 0, None);
     }
 
     pub fn segment(&self) -> &Arc<Segment> {

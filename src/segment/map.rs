@@ -433,6 +433,29 @@ impl Hopped {
         }
     }
 
+    /// Drops the last block of the file if its payload is not all there: it is being written, or a crash has torn it. Its
+    /// head alone counts for nothing, as it does for who reads the block.
+    fn drop_torn_end(&mut self, scanner: &mut Scanner, map: &mut Map) -> Result<()> {
+        let is_last = |row: &&Row| row.end() == self.part.to && row.offset >= scanner.durable_end();
+        let Some(row) = self.window.rows.last().filter(is_last) else { return Ok(()) };
+        scanner.jump(row.offset);
+        let read = scanner.header().and_then(|header| match header.first_id == row.first_id {
+            true => scanner.load(&header),
+            false => Ok(()),
+        });
+        match read {
+            Err(bad @ (Bad::Malformed(_) | Bad::End { .. })) => {
+                (self.part.to, self.part.next_id) = (row.offset, row.first_id);
+                map.stopped = Some((row.offset, Arc::new(bad)));
+                self.window.rows.pop();
+                Ok(())
+            }
+            Err(Bad::Io(error)) if matches!(error.kind(), Kind::Corrupt | Kind::TooLarge | Kind::NoMemory) => Ok(()),
+            Err(Bad::Io(error)) => Err(error.at(&scanner.segment().path)),
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// Adds the block with this header, at the scanner's offset.
     fn add(&mut self, scanner: &mut Scanner, header: &BlockHeader, names: &mut Vec<NamedType>) -> Result<(), Bad> {
         if header.kind == BlockKind::Records {
@@ -525,6 +548,9 @@ fn hop(
         memory::push(&mut map.holes, Hole { from: at, to: next, bad: Arc::new(bad) })?;
         std::mem::replace(&mut hopped, Hopped::new(next, first_id)).add_to(map)?;
         scanner.jump(next);
+    }
+    if to == u64::MAX && !segment.is_compressed_whole() {
+        hopped.drop_torn_end(&mut scanner, map)?;
     }
     Ok(hopped.add_to(map)?)
 }
