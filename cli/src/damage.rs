@@ -54,12 +54,13 @@ pub fn at_the_end(tail: &Tail, log: &Path) -> Option<String> {
                  what is whole in it"
             ))
         }
-        // The library reports only in words that the last segment names a next one, which is missing.
-        TailState::Unclosed => {
-            let rest = tail.reason.strip_prefix("the log goes on in ")?;
-            // A writer may have begun it since the cursor looked. The last segment may have been given its name.
-            let next = tail.path.with_file_name(rest.strip_suffix(", which is not here").unwrap_or(rest));
-            let is_there = next != tail.path && next.exists();
+        TailState::Unclosed if tail.lacks_records => {
+            // A writer may have begun the next segment since the cursor looked. The last one may have been given its name.
+            let next = tail
+                .reason
+                .strip_prefix("the log goes on in ")
+                .map(|rest| tail.path.with_file_name(rest.strip_suffix(", which is not here").unwrap_or(rest)));
+            let is_there = next.is_some_and(|next| next != tail.path && next.exists());
             let advice = || advice::advice(log);
             (!is_there).then(|| format!("{path}: offset {offset}: {}; {}", tail.reason, advice()))
         }

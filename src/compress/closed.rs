@@ -42,6 +42,10 @@ impl Direction {
             Direction::Decompress if segment.is_compressed_whole() || is_compressed(segment) => None,
             Direction::Decompress => Some("the segment is not compressed"),
             _ if segment.is_compressed_whole() => Some("the file is compressed as a whole already"),
+            // Its file would get the ending twice, and no reader looks for that.
+            _ if names::is_whole(&segment.name) => {
+                Some("the file is named as one that is compressed as a whole, and is none: rename it")
+            }
             Direction::Compress if is_compressed(segment) => Some("the segment is compressed already"),
             _ => None,
         }

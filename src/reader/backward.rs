@@ -24,7 +24,10 @@ impl Cursor {
     /// The place after the last record.
     pub(super) fn behind_the_last(&mut self) -> Result<Backward> {
         let map = loop {
-            if let Some(map) = self.enter_backward(self.last_own_place())? {
+            let at = self.last_own_place();
+            let Some(map) = self.enter_backward(at)? else { continue };
+            let next_id = map.parts.last().map_or(self.segment().header.first_id, |part| part.next_id);
+            if !self.reaches_the_end() || !self.turns_to_longer(at, next_id)? {
                 break map;
             }
         };
@@ -89,7 +92,8 @@ impl Cursor {
         let successor = self.position.successor.take();
         // The log may have rolled since the reader was opened.
         let rolled = match &successor {
-            Some(file) if !live => {
+            // Another segment may have been given its name.
+            Some(file) if !live && names::plain(file) != names::plain(&segment.name) => {
                 let fresh = self.list.source.snapshot(&self.list.snapshot, self.list.mode)?;
                 fresh.slots.iter().any(|slot| names::plain(&slot.name) == names::plain(file))
             }
@@ -97,6 +101,7 @@ impl Cursor {
         };
         let missing_behind = || self.list.missing_behind(successor.as_deref(), 0);
         let gone = if live || rolled { None } else { missing_behind().map(|missing| missing.reason) };
+        let lacks_records = gone.is_some() && !self.list.is_archive();
         let (state, reason) = match (live || rolled, left, gone) {
             (true, ..) => (TailState::Live, reason),
             (false, 1.., _) => (TailState::Torn, reason),
@@ -113,6 +118,7 @@ impl Cursor {
             offset: segment.reported_offset(end),
             unread_bytes,
             reason,
+            lacks_records,
         };
         if self.list.mode == crate::options::ReaderMode::Strict
             && matches!(state, TailState::Torn | TailState::Unclosed)

@@ -226,6 +226,9 @@ impl Cursor {
             self.position.looked_again = true;
             return Ok(Moved::Again);
         }
+        if left == 0 && !live && self.takes_longer("the end of the segment is missing")? {
+            return Ok(Moved::Again);
+        }
         if left == 0 && !live && !self.position.past && lacks_trailer(self.segment(), self.position.scanner.offset())? {
             match self.direction.is_salvage() {
                 true => {
@@ -265,11 +268,12 @@ impl Cursor {
         let unread_bytes = if left > 0 { self.position.left().unwrap_or(left) } else { 0 };
         let (path, offset) =
             (self.segment().path.clone(), self.segment().reported_offset(self.position.scanner.offset()));
-        let tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason };
+        let lacks_records = is_gone && state == TailState::Unclosed;
+        let tail = Tail { state, next_id: 0, path, offset, unread_bytes, reason, lacks_records };
         if strict {
             return Err(self.refuse_end(tail));
         }
-        if state == TailState::Unclosed && is_gone {
+        if lacks_records {
             self.salvage_end(&Missing { reason: tail.reason.clone(), is_end_of_file })?;
         }
         self.ending.tail = tail;
@@ -352,6 +356,9 @@ impl Cursor {
                 return Ok(Moved::Again);
             }
             if let Some(reason) = broken {
+                if self.takes_longer(&reason.to_string())? {
+                    return Ok(Moved::Again);
+                }
                 if let Some(moved) = self.pass_removed(at, expected, &next)? {
                     return Ok(moved);
                 }

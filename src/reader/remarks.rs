@@ -44,25 +44,41 @@ impl Cursor {
     /// Continues in another file of the current segment, when there is no block at the scanner's place. False when
     /// there is no other file, or it contains no more than was read.
     pub(super) fn takes_alternative(&mut self, bad: &Bad) -> Result<bool> {
-        // A file that was cut off where a block ends has lost the blocks behind it, or was copied before they were written.
-        let is_end = matches!(bad, Bad::End { left: 0 });
-        let is_whole = is_end && self.position.sealed;
-        if self.list.mode == ReaderMode::Strict || self.position.past || is_whole || self.segment().is_live() {
+        if matches!(bad, Bad::End { left: 0 }) {
             return Ok(false);
         }
-        let Some(other) = self.list.snapshot.alternative(self.list.at).cloned() else { return Ok(false) };
+        let had_one = self.list.snapshot.alternative(self.list.at).is_some();
+        if self.goes_on_in_another(&bad.describe().1, false)? {
+            return Ok(true);
+        }
+        // Without another file, the whole parts of the damaged block are shown.
+        let is_alone = had_one && self.list.snapshot.alternative(self.list.at).is_none();
+        if is_alone {
+            self.position.scanner.reread();
+        }
+        Ok(is_alone && self.direction.is_salvage())
+    }
+
+    /// As [`Self::takes_alternative`], where the current segment ends although more was written: it was cut off where a
+    /// block ends, or copied before that.
+    pub(super) fn takes_longer(&mut self, reason: &str) -> Result<bool> {
+        self.goes_on_in_another(reason, self.position.sealed)
+    }
+
+    /// Continues in another file, which has more than what was read, or is at least closed there, unless it `needs_more`.
+    fn goes_on_in_another(&mut self, reason: &str, needs_more: bool) -> Result<bool> {
+        if self.list.mode == ReaderMode::Strict || self.position.past || self.segment().is_live() {
+            return Ok(false);
+        }
         let expected = self.position.next_id();
-        let segment = match self.list.snapshot.open_slot(&other) {
-            Ok(SlotState::Segment(segment)) if reaches(&segment, expected) => segment,
-            _ => {
-                // The damaged file is salvaged instead.
-                self.list.snapshot.forget_alternative(self.list.at);
-                self.position.scanner.reread();
-                return Ok(self.direction.is_salvage());
+        let segment = loop {
+            let Some(other) = self.list.snapshot.alternative(self.list.at).cloned() else { return Ok(false) };
+            match self.list.snapshot.open_slot(&other) {
+                Ok(SlotState::Segment(segment)) if reaches(&segment, expected, needs_more) => break segment,
+                _ => self.list.snapshot.forget_alternative(self.list.at, &other),
             }
         };
-        let reason = if is_end { "the end of the segment is missing".to_owned() } else { bad.describe().1 };
-        let Some(remark) = self.take_alternative(self.list.at, &reason) else { return Ok(false) };
+        let Some(remark) = self.take_alternative(self.list.at, reason) else { return Ok(false) };
         let shown = self.events_shown_before(expected)?;
         self.begin_segment(self.list.at, &segment)?;
         self.position.expected = Some(segment.header.first_id);
@@ -143,6 +159,26 @@ impl Cursor {
         }
     }
 
+    /// As [`Self::turns_to_alternative`], where the last segment ends before the record `next_id`, unless it is closed.
+    pub(super) fn turns_to_longer(&mut self, at: usize, next_id: u64) -> Result<bool> {
+        let closed = self.segment().ends_with_trailer()?.unwrap_or(false);
+        if self.list.mode == ReaderMode::Strict || closed || self.segment().is_live() {
+            return Ok(false);
+        }
+        while let Some(other) = self.list.snapshot.alternative(at).cloned() {
+            match self.list.snapshot.open_slot(&other) {
+                Ok(SlotState::Segment(segment))
+                    if !segment.is_compressed_whole() && reaches(&segment, next_id, false) =>
+                {
+                    let remark = self.take_alternative(at, "the end of the segment is missing");
+                    return remark.map_or(Ok(false), |remark| self.remark(&remark).map(|()| true));
+                }
+                _ => self.list.snapshot.forget_alternative(at, &other),
+            }
+        }
+        Ok(false)
+    }
+
     /// The snapshot, with the files that this cursor has read its segments from.
     pub(crate) fn read_from(&self, snapshot: &Snapshot) -> Snapshot {
         let mut snapshot = snapshot.clone();
@@ -179,8 +215,9 @@ impl Cursor {
     }
 }
 
-/// Whether the segment contains record `id`, or was closed before it, by its last block.
-fn reaches(segment: &Arc<Segment>, id: u64) -> bool {
-    let reaches = |last: BlockHeader| last.next_id() > id || (last.next_id() == id && last.kind == BlockKind::Trailer);
+/// Whether the segment contains record `id`, or, unless it `needs_more`, was closed before it, by its last block.
+fn reaches(segment: &Arc<Segment>, id: u64, needs_more: bool) -> bool {
+    let is_closed = |last: &BlockHeader| last.next_id() == id && last.kind == BlockKind::Trailer && !needs_more;
+    let reaches = |last: BlockHeader| last.next_id() > id || is_closed(&last);
     last_whole_block(segment).ok().flatten().is_some_and(|(_, last)| reaches(last))
 }

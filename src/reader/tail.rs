@@ -38,4 +38,7 @@ pub struct Tail {
     pub unread_bytes: u64,
     /// What was wrong with them.
     pub reason: String,
+    /// Records behind the end are known to be missing, for the reason in `reason`. Otherwise a log that was not closed may
+    /// have had more.
+    pub lacks_records: bool,
 }

@@ -187,3 +187,74 @@ fn records_that_an_earlier_recovery_has_reported_are_not_lost_once_more() {
         assert_eq!(reported, lost, "{losses:?}");
     }
 }
+
+/// A backup that was taken while the log was written is put back: the lock file states how much the log held.
+#[test]
+fn an_earlier_copy_of_the_last_segment_with_space_behind_it_lacks_what_was_written_since() {
+    let mut log = a_log(WriterOptions { fill_ahead: Some(1 << 20), ..small_blocks(Codec::None) });
+    let earlier = log.directory.contents(&name(1)).unwrap();
+    log.put_plain(1, 31, 500);
+    log.close();
+    let closed = log.directory.contents(&name(1)).unwrap();
+    let at_a_block = Segment::parse(&closed).blocks.iter().rfind(|block| block.count > 0).unwrap().offset;
+    for (what, bytes) in [("a live copy", earlier.clone()), ("cut at a block", closed[..at_a_block].to_vec())] {
+        let directory = copy_of(&log.directory);
+        directory.set_contents(&name(1), bytes);
+        for newest_first in [false, true] {
+            let seen = read(&open(&directory), &Filter { newest_first, ..Filter::default() }, Way::Next);
+            assert_eq!((seen.rows.len(), seen.tail().state), (30, TailState::Unclosed), "{what}");
+            assert!(seen.tail().lacks_records && seen.tail().reason.contains("missing"), "{what}: {:?}", seen.tail());
+        }
+        let (_, losses) = salvaged(&directory);
+        assert!(losses.iter().any(|loss| loss.kind == LossKind::Missing), "{what}: {losses:?}");
+    }
+    let whole = read(&open(&log.directory), &Filter::default(), Way::Next);
+    assert!(!whole.tail().lacks_records && whole.rows.len() == 31);
+    // Nothing states how much an unclosed log held.
+    let directory = MemoryDirectory::new();
+    directory.set_contents(&name(1), earlier);
+    assert!(!read(&open(&directory), &Filter::default(), Way::Next).tail().lacks_records);
+}
+
+/// A crash, or a writer at work, leaves the head of a block and not all of its payload.
+#[test]
+fn a_block_of_which_only_the_head_is_there_counts_for_no_reader() {
+    for fill_ahead in [None, Some(1 << 20)] {
+        let mut log = Log::new(WriterOptions { fill_ahead, index_bytes: 1 << 30, ..small_blocks(Codec::None) });
+        for i in 0..12 {
+            log.put_plain(1 + i as u32 % 2, i, 3000);
+            if i % 3 == 2 {
+                log.writer().flush().unwrap();
+            }
+        }
+        log.crash();
+        let mut bytes = log.directory.contents(&name(1)).unwrap();
+        let last = blocks(&bytes).blocks.pop().unwrap();
+        bytes[last.payload.end - 1000..last.payload.end].fill(0);
+        let directory = MemoryDirectory::new();
+        directory.set_contents(&name(1), bytes);
+        let reader = open(&directory);
+        let left = &log.rows[..last.first_id as usize - 1];
+        let count = left.len();
+        assert!(count > 5);
+        let shown = |filter: Filter| read(&reader, &filter, Way::Next).rows;
+        assert_rows(&shown(Filter::default()), left, "all");
+        let newest: Vec<Row> = left.iter().rev().cloned().collect();
+        assert_rows(&shown(Filter { newest_first: true, ..Filter::default() }), &newest, "newest first");
+        assert_rows(&shown(Filter { last: Some(3), ..Filter::default() }), &left[count - 3..], "the last three");
+        let of_type: Vec<Row> = left.iter().filter(|row| row.type_id == 2).cloned().collect();
+        assert_rows(&shown(Filter { types: vec![2], ..Filter::default() }), &of_type, "of a type");
+        let headers = shown(Filter { headers_only: true, ..Filter::default() });
+        assert_eq!(
+            headers.iter().map(|row| row.id).collect::<Vec<_>>(),
+            (1..=count as u64).collect::<Vec<_>>(),
+            "headers"
+        );
+        let counted: u64 = reader.counts().unwrap().iter().map(|counted| counted.records).sum();
+        assert_eq!(counted, count as u64, "counts");
+        for id in 1..=12 {
+            let got = reader.cursor(&Filter::default()).unwrap().get(id).ok().flatten().map(|record| record.id);
+            assert_eq!(got, (id <= count as u64).then_some(id), "get {id}");
+        }
+    }
+}

@@ -89,3 +89,38 @@ fn no_command_leaves_anything_where_nothing_was() {
 fn names(directory: &Path) -> Vec<String> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
+
+/// The lock file states how much the log held; nothing in the file itself shows that its end is missing.
+#[test]
+fn a_closed_log_that_was_cut_off_where_a_block_ends_is_not_whole_for_any_command() {
+    let home = tempdir().unwrap();
+    let at = home.path();
+    let lines: String = (1..=40).map(|i| format!("{i}\n")).collect();
+    binlog_with(at, &["append", "-q", "--flush-every", "10", "log"], lines.as_bytes()).ok();
+    let file = at.join("log/default.0000000001.binlog");
+    let whole = fs::read(&file).unwrap();
+    let start = 16 + u32::from_le_bytes(whole[8..12].try_into().unwrap()) as usize;
+    let marker = whole[start..start + 8].to_vec();
+    let blocks: Vec<usize> = (start..whole.len() - 8).filter(|&i| whole[i..i + 8] == marker).collect();
+    // Behind the records are the events of the close, the index and the trailer.
+    for &end in &blocks[..blocks.len() - 3] {
+        fs::write(&file, &whole[..end]).unwrap();
+        for args in [
+            &["cat", "log"][..],
+            &["cat", "--reverse", "log"],
+            &["cat", "--last", "3", "log"],
+            &["cat", "--id", "40", "log"],
+            &["cat", "--salvage", "log"],
+            &["verify", "log"],
+            &["info", "log"],
+        ] {
+            if end == start && args.contains(&"--last") {
+                continue;
+            }
+            let ran = binlog(at, args).exits(3);
+            assert!(ran.err.contains("missing") || ran.text().contains("missing"), "{args:?} at {end}: {}", ran.err);
+        }
+    }
+    fs::write(&file, &whole).unwrap();
+    binlog(at, &["verify", "log"]).ok();
+}

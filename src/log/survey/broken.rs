@@ -77,6 +77,13 @@ impl Broken {
             return Ok(());
         }
         let (log, sequence) = place.unwrap_or_else(|| (name.clone(), 1));
+        let read = heads.slots.iter().find(|slot| slot.log.name == log && slot.sequence == sequence);
+        // Whatever it held, no number is missing. Who removes segments has to know which file it is.
+        let is_passed_over = error.kind() == Kind::Corrupt && !heads.is_lenient && !is_salvaged(heads, &file);
+        if let Some(slot) = read.filter(|_| is_passed_over) {
+            self.damaged.push(Remark::unreadable(path, bytes, slot, error.reason()));
+            return Ok(());
+        }
         let is_known = heads.slots.iter().any(|slot| slot.log.name == log) || Proof::is_kept(&**directory, &log);
         if error.kind() == Kind::Corrupt && !is_known && !has_block(&**directory, name) {
             self.strays.push((path, error));
@@ -142,6 +149,9 @@ impl Broken {
             return;
         }
         let Some((log, sequence)) = place else { return self.leftovers.push(file) };
+        if heads.slots.iter().any(|slot| slot.log.name == log && slot.sequence == sequence) {
+            return self.leftovers.push(file);
+        }
         let behind = heads.slots.iter().filter(|slot| slot.log.name == log && slot.sequence > sequence);
         let known = behind.min_by_key(|slot| slot.sequence).map(|next| next.known());
         let reason = match known {
@@ -193,6 +203,11 @@ impl Broken {
             from += files;
         }
     }
+}
+
+/// Whether a salvaging reader looks for blocks in the file, and there are some.
+fn is_salvaged(heads: &Heads<'_>, (directory, name): &File) -> bool {
+    heads.mode == ReaderMode::Salvage && has_block(&**directory, name)
 }
 
 fn len((directory, name): &File) -> u64 {

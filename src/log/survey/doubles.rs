@@ -16,11 +16,6 @@ use crate::segment::{last_whole_block, Segment};
 pub(super) struct Alternatives(HashMap<usize, (Arc<Slot>, Vec<Arc<Slot>>)>);
 
 impl Alternatives {
-    /// Another file of the segment that is read from this one.
-    pub fn of(&self, read: &Arc<Slot>) -> Option<&Arc<Slot>> {
-        self.0.get(&key(read))?.1.first()
-    }
-
     /// All other files of the segment that is read from this one.
     pub fn all_of(&self, read: &Arc<Slot>) -> &[Arc<Slot>] {
         self.0.get(&key(read)).map_or(&[], |(_, others)| others)
@@ -29,6 +24,15 @@ impl Alternatives {
     /// Forgets the other files of this segment, and returns them.
     pub fn forget(&mut self, read: &Arc<Slot>) -> Vec<Arc<Slot>> {
         self.0.remove(&key(read)).map_or(vec![], |(_, others)| others)
+    }
+
+    /// The segment that was read from `before` is read from `read`; of its other files, `gone` is none any more.
+    pub fn replace(&mut self, before: &Arc<Slot>, read: &Arc<Slot>, gone: &Arc<Slot>) {
+        let mut left = self.forget(before);
+        left.retain(|slot| !Arc::ptr_eq(slot, gone));
+        if !left.is_empty() {
+            self.0.insert(key(read), (read.clone(), left));
+        }
     }
 
     /// Takes over the entry of `all` for this segment.

@@ -33,6 +33,7 @@ pub(super) fn sort(slots: &mut [Arc<Slot>]) {
         };
         by_log
             .then_with(|| a.sequence.cmp(&b.sequence))
-            .then_with(|| (is_copy(a), a.path()).cmp(&(is_copy(b), b.path())))
+            // What another segment of the number repeats is not shown: the whole one comes first.
+            .then_with(|| (a.is_rescued(), is_copy(a), a.path()).cmp(&(b.is_rescued(), is_copy(b), b.path())))
     });
 }

@@ -34,6 +34,12 @@ impl Remark {
         Remark { kind: LossKind::OtherForm, path, bytes, reason, ids: None, slot: slot.clone() }
     }
 
+    /// About a file that cannot be read, and whose name has the number of a segment that is read from `slot`.
+    pub fn unreadable(path: PathBuf, bytes: u64, slot: &Arc<Slot>, damage: &str) -> Self {
+        let reason = format!("{damage}; {} holds the segment with this number", slot.name);
+        Remark { kind: LossKind::OtherForm, path, bytes, reason, ids: None, slot: slot.clone() }
+    }
+
     /// About the file of a segment that lost its beginning and that a later one names as this hole; `slot` comes after
     /// it.
     pub fn lost(path: PathBuf, hole: &Hole, slot: &Arc<Slot>) -> Self {

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::log::labels::Label;
 use crate::log::names;
 use crate::options::Required;
-use crate::segment::{is_unborn, Segment, EXTENSION};
+use crate::segment::{end_before_space, is_unborn, Segment, EXTENSION};
 
 /// The segments of a source at one moment.
 #[derive(Clone)]
@@ -184,7 +184,7 @@ impl Snapshot {
         let slot = self.slots.get(at)?;
         let is_plain = |slot: &Slot| !slot.is_compressed() && names::plain(&slot.name) == slot.name;
         let is_earlier = |other: &Slot| is_plain(slot) && is_plain(other) && extent(other) < extent(slot);
-        self.alternatives.of(slot).filter(|other| !is_earlier(other))
+        self.alternatives.all_of(slot).iter().find(|other| !is_earlier(other))
     }
 
     /// All other files that also hold the segment number `at`.
@@ -192,10 +192,10 @@ impl Snapshot {
         self.slots.get(at).map_or(&[], |slot| self.alternatives.all_of(slot))
     }
 
-    /// Nothing more can be read from the alternative of segment number `at`.
-    pub fn forget_alternative(&mut self, at: usize) {
-        if let Some(slot) = self.slots.get(at) {
-            self.alternatives.forget(slot);
+    /// Nothing more can be read from this alternative of segment number `at`.
+    pub fn forget_alternative(&mut self, at: usize, other: &Arc<Slot>) {
+        if let Some(slot) = self.slots.get(at).cloned() {
+            self.alternatives.replace(&slot, &slot, other);
         }
     }
 
@@ -204,7 +204,7 @@ impl Snapshot {
     pub fn take_alternative(&mut self, at: usize, damage: &str) -> Option<Remark> {
         let other = self.alternative(at)?.clone();
         let damaged = std::mem::replace(&mut self.slots[at], other.clone());
-        self.alternatives.forget(&damaged);
+        self.alternatives.replace(&damaged, &other, &other);
         Some(Remark::damaged(damaged.path(), damaged.len(), &other, damage))
     }
 
@@ -267,7 +267,7 @@ impl Snapshot {
     fn shortened(&self, at: usize, shift: i64, proof: &Proof) -> Option<String> {
         let slot = &self.slots[at];
         let Ok(SlotState::Segment(segment)) = self.open(at) else { return None };
-        let here = segment.file.len().ok()?.saturating_add_signed(shift.saturating_neg());
+        let here = end_before_space(&segment).ok()?.saturating_add_signed(shift.saturating_neg());
         let noted = proof.shortened(&segment.header, here)?;
         let lock = names::lock(&slot.log.name);
         Some(format!(

@@ -231,8 +231,8 @@ DEFECTS = [
     defect(
         "a copy that was taken before more was written hides that",
         "src/log/survey/snapshot.rs",
-        "        self.alternatives.of(slot).filter(|other| !is_earlier(other))\n",
-        "        self.alternatives.of(slot).filter(|other| true || !is_earlier(other))\n",
+        "        self.alternatives.all_of(slot).iter().find(|other| !is_earlier(other))\n",
+        "        self.alternatives.all_of(slot).iter().find(|other| true || !is_earlier(other))\n",
         "log::strange_files::a_record_behind_damage_is_shown_although_an_earlier_copy_is_whole",
     ),
     defect(
@@ -480,5 +480,26 @@ DEFECTS = [
         "        true => extent(this).cmp(&extent(other)),\n",
         "        true => this.len().cmp(&other.len()),\n",
         "reader::other_files::damage_to_one_of_two_copies_hides_no_record_of_the_other_whichever_is_longer",
+    ),
+    defect(
+        "space counts for the length that a closed log had",
+        "src/log/survey/snapshot.rs",
+        "        let here = end_before_space(&segment).ok()?.saturating_add_signed(shift.saturating_neg());\n",
+        "        let here = segment.file.len().ok()?.saturating_add_signed(shift.saturating_neg());\n",
+        "reader::salvage_ends::an_earlier_copy_of_the_last_segment_with_space_behind_it_lacks_what_was_written_since",
+    ),
+    defect(
+        "a file of which nothing can be read takes the place of the segment with its number",
+        "src/log/survey/broken.rs",
+        "        if let Some(slot) = read.filter(|_| is_passed_over) {\n",
+        "        if let Some(slot) = read.filter(|_| false && is_passed_over) {\n",
+        "reader::other_files::a_file_of_which_nothing_can_be_read_hides_no_segment_of_its_number",
+    ),
+    defect(
+        "only one other file of a segment is tried",
+        "src/log/survey/doubles.rs",
+        "        if !left.is_empty() {\n            self.0.insert(key(read)",
+        "        if false && !left.is_empty() {\n            self.0.insert(key(read)",
+        "reader::other_files::each_other_file_of_a_segment_is_tried_in_turn",
     ),
 ]

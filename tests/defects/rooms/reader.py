@@ -502,13 +502,6 @@ DEFECTS = [
         "reader::removal::segments_that_are_removed_at_any_moment_are_damage_to_no_reader",
     ),
     defect(
-        "a form that was cut off where a block ends is not replaced by the other one",
-        "src/reader/remarks.rs",
-        "        let is_whole = is_end && self.position.sealed;\n",
-        "        let is_whole = is_end;\n",
-        "reader::other_files::a_form_that_was_cut_off_where_a_block_ends_is_replaced_by_the_other_one",
-    ),
-    defect(
         "records that one form has shown are reported lost with the other",
         "src/reader/remarks.rs",
         "            salvage.from_id = salvage.from_id.max(expected);\n",
@@ -535,5 +528,33 @@ DEFECTS = [
         "        self.next_id().max(self.acknowledged.unwrap_or(0))\n",
         "        self.next_id()\n",
         "reader::salvage_ends::records_that_an_earlier_recovery_has_reported_are_not_lost_once_more",
+    ),
+    defect(
+        "a cursor that seeks shows again what it has shown of a damaged file",
+        "src/reader/load.rs",
+        "        // A block that could not be read may have set it.\n        self.direction.set_resume(None);\n",
+        "",
+        "reader::other_files::a_cursor_that_seeks_into_a_damaged_file_shows_each_record_once",
+    ),
+    defect(
+        "a segment that ends too early is read although another file has more",
+        "src/reader/forward.rs",
+        "                if self.takes_longer(&reason.to_string())? {\n",
+        "                if false && self.takes_longer(&reason.to_string())? {\n",
+        "reader::other_files::a_source_that_ends_too_early_is_replaced_by_any_whole_file_of_its_segment",
+    ),
+    defect(
+        "a search goes on with a place that a forgotten file has shifted",
+        "src/reader/locate.rs",
+        "            if self.list.snapshot.slots.len() != places {\n",
+        "            if false && self.list.snapshot.slots.len() != places {\n",
+        "reader::many_segments::files_without_contents_shift_no_place_that_a_search_has_found",
+    ),
+    defect(
+        "headers are shown of a block whose payload is not all there",
+        "src/reader/load.rs",
+        "            let read = read.and_then(|()| if headers_only { self.check_last(header) } else { Ok(()) });\n",
+        "",
+        "reader::salvage_ends::a_block_of_which_only_the_head_is_there_counts_for_no_reader",
     ),
 ]

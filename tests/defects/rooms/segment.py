@@ -302,7 +302,7 @@ DEFECTS = [
     defect(
         "blocks are only looked for where they were written",
         "src/segment/moved.rs",
-        "        let is_it = is_behind && (moved.shift == shift || is_confirmed(segment, &moved, written)?);",
+        "        let is_it = is_behind && (moved.shift == shift || is_confirmed(segment, &moved, (written, next))?);",
         "        let is_it = is_behind && moved.shift == shift;",
         "reader::salvage::bytes_that_are_missing_or_too_many_cost_what_they_touch_and_nothing_behind_them",
     ),
@@ -452,5 +452,12 @@ DEFECTS = [
         "        false => is_left_over(directory, name),\n",
         "        false => lacks_beginning(directory, name),\n",
         "reader::salvage_ends::a_file_that_is_a_log_by_itself_is_unborn_only_without_anything_behind_its_beginning",
+    ),
+    defect(
+        "a block whose payload is not all there counts for who reads from the end",
+        "src/segment/map.rs",
+        "    if to == u64::MAX && !segment.is_compressed_whole() {\n",
+        "    if false && to == u64::MAX && !segment.is_compressed_whole() {\n",
+        "reader::salvage_ends::a_block_of_which_only_the_head_is_there_counts_for_no_reader",
     ),
 ]
