@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cursor::Moved;
 use super::ending::Failure;
+use super::remarks::SHORT;
 use super::route::Route;
 use super::{Cursor, Tail, TailState};
 use crate::error::{Kind, Result};
@@ -226,7 +227,7 @@ impl Cursor {
             self.position.looked_again = true;
             return Ok(Moved::Again);
         }
-        if left == 0 && !live && self.takes_longer("the end of the segment is missing")? {
+        if left == 0 && !live && self.takes_longer(SHORT)? {
             return Ok(Moved::Again);
         }
         if left == 0 && !live && !self.position.past && lacks_trailer(self.segment(), self.position.scanner.offset())? {

@@ -20,7 +20,7 @@ impl Cursor {
     /// Reads what is wanted of the block with this header, at the scanner's place; false when nothing is.
     pub(super) fn load(&mut self, header: &BlockHeader) -> Result<bool, Bad> {
         let headers_only = self.view.selection.headers_only();
-        // A block that could not be read may have set it.
+        // A first record that could not be read is not to be continued behind.
         self.direction.set_resume(None);
         if self.direction.is_salvage() {
             // The caller judges an incomplete block.
@@ -78,8 +78,8 @@ impl Cursor {
         Ok(any)
     }
 
-    /// Checks the whole payload, of which not all is wanted, of the last block of a segment that is not closed: a writer may be at work
-    /// on it, or a crash have torn it, and its head alone counts for nothing.
+    /// Checks the whole payload of the last block of a segment that is not closed, also if not all of it is wanted: a
+    /// writer may be at work on the block, or a crash may have torn it, and its head alone counts for nothing.
     fn check_last(&mut self, header: &BlockHeader) -> Result<(), Bad> {
         let segment = self.segment().clone();
         let (offset, shift) = (self.position.scanner.offset(), self.position.scanner.shift());

@@ -11,7 +11,7 @@ use crate::format::entries::Entries;
 use crate::log::{Remark, SlotState, Snapshot};
 use crate::options::ReaderMode;
 use crate::record::is_event;
-use crate::segment::{last_whole_block, Bad, Scanner, Segment};
+use crate::segment::{last_block_inflated, Bad, Scanner, Segment};
 
 impl Cursor {
     /// Reports the findings about the files of the current segment.
@@ -170,7 +170,7 @@ impl Cursor {
                 Ok(SlotState::Segment(segment))
                     if !segment.is_compressed_whole() && reaches(&segment, next_id, false) =>
                 {
-                    let remark = self.take_alternative(at, "the end of the segment is missing");
+                    let remark = self.take_alternative(at, SHORT);
                     return remark.map_or(Ok(false), |remark| self.remark(&remark).map(|()| true));
                 }
                 _ => self.list.snapshot.forget_alternative(at, &other),
@@ -215,9 +215,12 @@ impl Cursor {
     }
 }
 
+/// Why another file is read where a file ends although more was written.
+pub(super) const SHORT: &str = "the end of the segment is missing";
+
 /// Whether the segment contains record `id`, or, unless it `needs_more`, was closed before it, by its last block.
 fn reaches(segment: &Arc<Segment>, id: u64, needs_more: bool) -> bool {
     let is_closed = |last: &BlockHeader| last.next_id() == id && last.kind == BlockKind::Trailer && !needs_more;
     let reaches = |last: BlockHeader| last.next_id() > id || is_closed(&last);
-    last_whole_block(segment).ok().flatten().is_some_and(|(_, last)| reaches(last))
+    last_block_inflated(segment).ok().flatten().is_some_and(|(_, last)| reaches(last))
 }

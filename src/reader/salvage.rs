@@ -295,7 +295,7 @@ impl Cursor {
             let durable_end = self.direction.salvage_mut().and_then(|salvage| salvage.durable_end.take());
             let bytes = next.file_len().unwrap_or_else(|| self.list.snapshot.slots[self.list.at + 1].len());
             let place = (0, bytes);
-            self.lose_in(Some(next), Loses { place, block: place, ids: None, pages: None }, &reason)?;
+            self.lose_in(Some(next), Lost { place, block: place, ids: None, pages: None }, &reason)?;
             let repeated = self.list.snapshot.slots.remove(self.list.at + 1);
             if let Some(salvage) = self.direction.salvage_mut() {
                 salvage.durable_end = durable_end;
@@ -349,7 +349,7 @@ impl Cursor {
     }
 
     pub(super) fn lose(&mut self, place: (u64, u64), ids: Option<(u64, u64)>, reason: &Malformed) -> Result<()> {
-        self.lose_in(None, Loses { place, block: place, ids, pages: None }, reason)
+        self.lose_in(None, Lost { place, block: place, ids, pages: None }, reason)
     }
 
     /// The offset up to which the segment was durable, as the segment itself or others prove, counted in the file as it
@@ -366,14 +366,14 @@ impl Cursor {
     }
 
     /// Reports what another segment, or the current one, has lost.
-    pub(super) fn lose_in(&mut self, other: Option<&Segment>, loses: Loses, reason: &Malformed) -> Result<()> {
+    pub(super) fn lose_in(&mut self, other: Option<&Segment>, lost: Lost, reason: &Malformed) -> Result<()> {
         if other.is_none() {
             self.look_for_names()?;
         }
         let current = self.segment().clone();
         let segment = other.unwrap_or(&current);
         let expected = self.position.next_id();
-        let Loses { place: (offset, found_bytes), block, mut ids, pages } = loses;
+        let Lost { place: (offset, found_bytes), block, mut ids, pages } = lost;
         let mut bytes = found_bytes;
         if let Some(limit) = self.view.selection.limit() {
             // Of a loss that spans several parts, each reports its own records, and the first one the bytes.
@@ -431,7 +431,7 @@ impl Cursor {
 }
 
 /// What is lost at one place of a segment.
-pub(super) struct Loses {
+pub(super) struct Lost {
     /// Offset and length of the bytes that are lost.
     pub place: (u64, u64),
     /// Those of the block that the bytes are in, or of the bytes themselves.

@@ -1,6 +1,6 @@
 //! Saves the records of a block whose pages are damaged in part, and reports those that are lost.
 
-use super::salvage::Loses;
+use super::salvage::Lost;
 use super::Cursor;
 use crate::format::block::BlockHeader;
 use crate::format::checksum::PAGE;
@@ -107,7 +107,7 @@ impl Cursor {
         reason: &Malformed,
     ) -> Result<(), Bad> {
         let block = (self.position.scanner.offset(), header.block_len());
-        self.lose_in(None, Loses { place, block, ids, pages }, reason).map_err(Bad::Io)
+        self.lose_in(None, Lost { place, block, ids, pages }, reason).map_err(Bad::Io)
     }
 
     /// Runs of damaged pages that no record touches, which contain the payloads of events: the first page and the

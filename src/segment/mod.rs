@@ -53,7 +53,7 @@ pub(crate) use scanner::{Bad, Scanner};
 pub(crate) use schemas::{begins_with_names, Schema};
 pub(crate) use successor::successor;
 pub(crate) use tail::{
-    behind, block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, last_whole_block, next_block,
+    behind, block_at, end_before_space, is_space, is_torn, lacks_trailer, last_block, last_block_inflated, next_block,
     Behind, Moved,
 };
 pub(crate) use times::{earliest_time, latest_time};

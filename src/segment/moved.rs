@@ -16,8 +16,9 @@ use crate::memory;
 const MOST_ALONE: u64 = 128 << 10;
 
 /// The first valid block at or after `from` that was written after the offset `written`: moved by `shift` like those
-/// before it, or, if written at `written` or later, by any distance. One was written at `written` or at `next`. The
-/// segment's ids end before `end_id`, where that is known: what looks like a moved block with others is a damaged header.
+/// before it, or, if written at `written` or later, by any distance. A block was written for each of the offsets `written`
+/// and `next`, which confirms one that is found. The segment's ids end before `end_id`, where that is known: what looks
+/// like a moved block with others is a damaged header.
 pub(crate) fn next_moved(
     segment: &Segment,
     from: u64,

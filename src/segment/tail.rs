@@ -248,7 +248,7 @@ pub(crate) fn last_block(segment: &Segment) -> Result<Option<(u64, BlockHeader)>
 }
 
 /// As [`last_block`]; a file that is compressed as a whole is decompressed up to its first damage for that.
-pub(crate) fn last_whole_block(segment: &Arc<Segment>) -> Result<Option<(u64, BlockHeader)>> {
+pub(crate) fn last_block_inflated(segment: &Arc<Segment>) -> Result<Option<(u64, BlockHeader)>> {
     if !segment.is_compressed_whole() {
         return last_block(segment);
     }

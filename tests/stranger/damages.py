@@ -263,6 +263,13 @@ def show_stranger(path, mode):
     return [from_stranger(line) for line in lines], status, where, end
 
 
+def takes_parts(files):
+    """Whether the command may show more than this reader: of two damaged files of one segment it takes what is whole in either, and
+    decoders differ in what they return of a damaged stream."""
+    forms = {re.sub(r"\.z(?=\.binlog)", "", name) for name in files}
+    return len(forms) < len(files) or any(name.endswith((".gz", ".zst")) for name in files)
+
+
 def compare(command, path, mode, files, truth):
     """None, or (what differs, details). These files were damaged, and these rows were written."""
     theirs, their_status, their_where, errors = show_command(command, path, mode)
@@ -283,10 +290,8 @@ def compare(command, path, mode, files, truth):
     nameless = lambda rows: [(*row[:3], *row[4:]) for row in rows]  # noqa: E731
     if not set(nameless(theirs)) <= set(nameless(truth)):
         return "invented", said
-    # Of two damaged files of one segment the command takes what is whole in either, and decoders differ in what they return of a
-    # damaged stream. Nothing that this reader shows may be missing.
-    forms = {re.sub(r"\.z(?=\.binlog)", "", name) for name in files}
-    two = len(forms) < len(files) or any(name.endswith((".gz", ".zst")) for name in files)
+    # Nothing that this reader shows may be missing.
+    two = takes_parts(files)
     records = lambda rows: {row for row in nameless(rows) if row[1] < 1 << 31}  # noqa: E731
     if two and theirs != mine:
         return None if records(mine) <= records(theirs) else ("records", said)
@@ -325,9 +330,7 @@ def verified(command, path, files):
     for loss in end["losses"]:
         if loss["first_lost_id"] and loss["kind"] != "named hole":
             lost.update(range(loss["first_lost_id"], loss["last_lost_id"] + 1))
-    # As in compare().
-    forms = {re.sub(r"\.z(?=\.binlog)", "", name) for name in files}
-    two = len(forms) < len(files) or any(name.endswith((".gz", ".zst")) for name in files)
+    two = takes_parts(files)
     # For a loss without bytes it is not specified.
     durable = not two and not (path.is_dir() and any(path.glob("*.z.binlog"))) and any(loss["durable"] for loss in end["losses"] if loss["bytes"])
     may_be = any(loss["durable"] or not loss["bytes"] for loss in end["losses"])

@@ -9,7 +9,7 @@ use super::slot::Slot;
 use crate::format::block::BlockKind;
 use crate::io::Access;
 use crate::log::names;
-use crate::segment::{last_whole_block, Segment};
+use crate::segment::{last_block_inflated, Segment};
 
 /// The other files of the segments that are read, by the address of the slot that is read, which is kept for that.
 #[derive(Clone, Default)]
@@ -135,7 +135,7 @@ fn is_better(this: &Slot, other: &Slot) -> bool {
 /// that. Its length does not say that, as bytes may have been added to it that are no blocks.
 pub(super) fn extent(slot: &Slot) -> (u64, u64) {
     let segment = Segment::open(slot.directory(), &slot.name, Access::Read).map(Arc::new);
-    let last = segment.and_then(|segment| last_whole_block(&segment)).ok().flatten();
+    let last = segment.and_then(|segment| last_block_inflated(&segment)).ok().flatten();
     last.map_or((0, 0), |(offset, header)| match header.kind {
         BlockKind::Skippable(_) => (0, offset),
         _ => (header.next_id(), offset),

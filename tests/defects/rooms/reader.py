@@ -511,7 +511,7 @@ DEFECTS = [
     defect(
         "a copy that is compressed as a whole does not replace a damaged one",
         "src/reader/remarks.rs",
-        "    last_whole_block(segment).ok().flatten()",
+        "    last_block_inflated(segment).ok().flatten()",
         "    crate::segment::last_block(segment).ok().flatten()",
         "reader::other_files::damage_to_one_of_two_copies_hides_no_record_of_the_other_whichever_is_longer",
     ),
@@ -532,7 +532,7 @@ DEFECTS = [
     defect(
         "a cursor that seeks shows again what it has shown of a damaged file",
         "src/reader/load.rs",
-        "        // A block that could not be read may have set it.\n        self.direction.set_resume(None);\n",
+        "        // A first record that could not be read is not to be continued behind.\n        self.direction.set_resume(None);\n",
         "",
         "reader::other_files::a_cursor_that_seeks_into_a_damaged_file_shows_each_record_once",
     ),
